@@ -1,0 +1,175 @@
+import type { Command } from 'commander'
+import { factsOf } from '@core/snapshot/compare'
+import type { DefinitionDifference, HardwareDifference, MachineHardware, MachineView } from '@shared/model'
+import { resolve } from 'node:path'
+import { RingsideError } from '@shared/errors'
+import { usageError, type Cli, type Run } from '../cli'
+import { withValues } from '../hardware-edits'
+import { facts, machineAsJson, table } from '../output'
+import { machineOf } from '../snapshot-output'
+import { registerHardwareDisk } from './hardware-disk'
+
+type Group = Pick<Cli, 'command'>
+
+/** `ringside hardware …` */
+export function registerHardware(cli: Cli): void {
+  const group = cli.group('hardware', 'What a machine is made of: look at it, change it while it runs, go back.')
+  registerShow(cli, group)
+  registerSet(cli, group)
+  registerDiscard(cli, group)
+  registerCd(cli, group)
+  registerLink(cli, group)
+  registerHardwareDisk(cli, group)
+  registerHistory(cli, group)
+  registerRevert(cli, group)
+}
+
+/** What a change starts from: what is stored. */
+export function storedHardware({ next, definition }: MachineView): MachineHardware {
+  return next ?? definition
+}
+
+function registerShow(cli: Cli, group: Group): void {
+  const command = group
+    .command('show <machine>', 'What the machine is made of, and what waits for its next start.')
+    .option('--properties', 'what can be set, to what, and whether while it runs')
+    .addHelpText('after', '\nExamples:\n  ringside hardware show web-01\n  ringside hardware show web-01 --properties')
+  command.action((wanted: string, options: { properties?: boolean }) =>
+    cli.perform(command, async (run) => {
+      const machine = await run.machine(wanted)
+      const properties = await run.client.hardware.properties({ id: machine.id })
+      const now = factsOf(machine.definition)
+      const then = new Map(machine.next === null ? [] : factsOf({ ...machine.definition, ...machine.next }).map(({ path, value }) => [path, value]))
+      const text = options.properties === true
+        ? table(['PATH', 'WHAT', 'MAY BE', 'LIVE'], properties.map((property) => [
+            property.path, property.label,
+            property.obstacle ?? (property.kind === 'choice' ? property.choices.filter(({ obstacle }) => obstacle === null).map(({ value }) => value).join(', ') : property.kind === 'number' ? `${String(property.minimum ?? '')}–${String(property.maximum ?? '')} ${property.unit ?? ''}`.trim() : property.kind),
+            property.live.possible ? 'yes' : 'no',
+          ]))
+        : facts(now.map(({ path, label, value }) => [label, machine.next === null || then.get(path) === value ? value : `${value ?? 'None'} (at the next start: ${then.get(path) ?? 'None'})`]))
+      run.answer({ ...machineOf(machine), hardware: machine.definition, next: machine.next, properties }, text)
+    }),
+  )
+}
+
+function registerSet(cli: Cli, group: Group): void {
+  const command = group
+    .command('set <machine> <change...>', 'Changes hardware: PATH=VALUE, as many as are wanted, all or none. What can be is changed while the machine runs, the rest at its next start.')
+    .option('--plan', 'only tell what would happen')
+    .addHelpText('after', '\nA value is JSON, or text; a device is named by its id. The paths are those of `ringside hardware show --properties`.\n\nExamples:\n  ringside hardware set web-01 memoryMiB=4096 processors.cores=4\n  ringside hardware set web-01 disks.disk0.limits=\'{"writesPerSecond":500}\'\n  ringside hardware set web-01 sound=null --plan')
+  command.action((wanted: string, changes: string[], options: { plan?: boolean }) =>
+    cli.perform(command, async (run) => {
+      const machine = await run.machine(wanted)
+      const hardware = withValues(storedHardware(machine), changes)
+      if (options.plan !== true) {
+        await change(run, machine, hardware)
+        return
+      }
+      const plan = await run.client.hardware.plan({ id: machine.id, hardware })
+      const faults = plan.issues.map(({ path, message, severity }) => `${severity === 'error' ? 'Fault' : 'Note'}: ${path === '' ? '' : `${path}: `}${message}\n`).join('')
+      run.answer({ ...machineOf(machine), ...plan }, `${faults}${differencesInWords(plan.differences)}`)
+    }),
+  )
+}
+
+/** Changes a machine's hardware and tells what became of it. */
+export async function change(run: Run, machine: MachineView, hardware: unknown): Promise<void> {
+  const done = await run.client.hardware.change({ id: machine.id, hardware, basedOn: storedHardware(machine) })
+  run.answer({ ...machineAsJson(done.machine), differences: done.differences }, differencesInWords(done.differences))
+}
+
+function differencesInWords(differences: readonly HardwareDifference[]): string {
+  if (differences.length === 0) return 'Nothing is different.\n'
+  return differences.map((difference) => `${inWords(difference)}${difference.when === 'now' ? '' : ` (at the next start: ${difference.reason ?? 'it can’t be live'})`}\n`).join('')
+}
+
+function inWords({ label, then, now }: DefinitionDifference): string {
+  if (then === null) return `${label}: ${now ?? ''}, new`
+  return now === null ? `${label}: gone (${then})` : `${label}: ${then} → ${now}`
+}
+
+function registerDiscard(cli: Cli, group: Group): void {
+  const command = group
+    .command('discard <machine>', 'Takes back everything that waits for the next start.')
+    .addHelpText('after', '\nExample:\n  ringside hardware discard web-01')
+  command.action((wanted: string) =>
+    cli.perform(command, async (run) => {
+      const { id } = await run.machine(wanted)
+      const machine = await run.client.hardware.discardPending({ id })
+      run.answer(machineAsJson(machine), `Nothing waits for the next start of “${machine.definition.name}”.\n`)
+    }),
+  )
+}
+
+/** The one that is named, or the only one. */
+function deviceOf<T extends { id: string }>(devices: readonly T[], wanted: string | undefined, what: string, option: string): T {
+  const found = wanted === undefined ? (devices.length === 1 ? devices[0] : undefined) : devices.find(({ id }) => id === wanted)
+  if (found !== undefined) return found
+  const ids = devices.map(({ id }) => id).join(', ')
+  throw new RingsideError('NOT_FOUND', wanted === undefined && devices.length > 1 ? `The machine has several: say which ${what} with ${option}.` : `The machine has no such ${what}${wanted === undefined ? '' : `: ${wanted}`}.`, {
+    hint: ids === '' ? `It has no ${what} at all.` : `There is: ${ids}.`,
+  })
+}
+
+function registerCd(cli: Cli, group: Group): void {
+  const command = group
+    .command('cd <insert|eject> <machine> [image]', 'Puts a disc into a CD drive, or takes it out; also while the machine runs.')
+    .option('--drive <id>', 'which drive, where there are several')
+    .addHelpText('after', '\nExamples:\n  ringside hardware cd insert web-01 ~/isos/debian-12.iso\n  ringside hardware cd eject web-01')
+  command.action((action: string, wanted: string, image: string | undefined, options: { drive?: string }) =>
+    cli.perform(command, async (run) => {
+      requireAction(command, action, ['insert', 'eject'])
+      if ((action === 'insert') !== (image !== undefined)) throw usageError(action === 'insert' ? 'error: say which image to insert' : 'error: eject takes no image')
+      const machine = await run.machine(wanted)
+      const hardware = storedHardware(machine)
+      const { id } = deviceOf(hardware.cdroms, options.drive, 'CD drive', '--drive')
+      await change(run, machine, { ...hardware, cdroms: hardware.cdroms.map((drive) => (drive.id === id ? { ...drive, image: image === undefined ? null : { kind: 'external', path: resolve(image) } } : drive)) })
+    }),
+  )
+}
+
+function registerLink(cli: Cli, group: Group): void {
+  const command = group
+    .command('link <up|down> <machine>', 'Plugs the cable of a network card in, or pulls it out; also while the machine runs.')
+    .option('--card <id>', 'which card, where there are several')
+    .addHelpText('after', '\nExamples:\n  ringside hardware link down web-01\n  ringside hardware link up web-01 --card net1')
+  command.action((action: string, wanted: string, options: { card?: string }) =>
+    cli.perform(command, async (run) => {
+      requireAction(command, action, ['up', 'down'])
+      const machine = await run.machine(wanted)
+      const hardware = storedHardware(machine)
+      const { id } = deviceOf(hardware.nics, options.card, 'network card', '--card')
+      await change(run, machine, { ...hardware, nics: hardware.nics.map((nic) => (nic.id === id ? { ...nic, linkUp: action === 'up' } : nic)) })
+    }),
+  )
+}
+
+export function requireAction(command: Command, action: string, known: readonly string[]): void {
+  if (!known.includes(action)) throw usageError(`error: hardware ${command.name()} takes ${known.join(' or ')} as its first word`)
+}
+
+function registerHistory(cli: Cli, group: Group): void {
+  const command = group
+    .command('history <machine>', 'Earlier forms of the machine’s hardware, newest first, and how they differ from now.')
+    .addHelpText('after', '\nExample:\n  ringside hardware history web-01')
+  command.action((wanted: string) =>
+    cli.perform(command, async (run) => {
+      const machine = await run.machine(wanted)
+      const versions = await run.client.hardware.history({ id: machine.id })
+      const rows = versions.map(({ id, until, differences }) => [id, until, differences.map(inWords).join('; ') || 'as now'])
+      run.answer({ ...machineOf(machine), versions }, versions.length === 0 ? 'Its hardware has not been changed yet.\n' : table(['VERSION', 'UNTIL', 'SINCE THEN'], rows))
+    }),
+  )
+}
+
+function registerRevert(cli: Cli, group: Group): void {
+  const command = group
+    .command('revert <machine> <version>', 'Goes back to an earlier form of the hardware; what disks hold stays as it is.')
+    .addHelpText('after', '\nExample:\n  ringside hardware revert web-01 20261128T231107123Z')
+  command.action((wanted: string, versionId: string) =>
+    cli.perform(command, async (run) => {
+      const machine = await run.machine(wanted)
+      await change(run, machine, await run.client.hardware.version({ id: machine.id, versionId }))
+    }),
+  )
+}

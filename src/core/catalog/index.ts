@@ -1,0 +1,2 @@
+export { loadCatalog, osEntry, sampleOsId } from './catalog'
+export { foreignArchitecture, recogniseOs } from './recognise'

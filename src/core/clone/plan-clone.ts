@@ -1,0 +1,121 @@
+import { RingsideError } from '@shared/errors'
+import type { Disk, DiskFormat, ImageLocation, MachineDefinition, MachineOrigin } from '@shared/model'
+import { nvramLayer } from '../engine/engine'
+import { firstNvramPath, imagePath, ownDiskPath } from '../library'
+
+/** Who the clone is. */
+export interface CloneIdentity {
+  readonly id: string
+  readonly name: string
+  /** ISO 8601, UTC. */
+  readonly createdAt: string
+  /** Program and version. */
+  readonly createdBy: string
+  /** As many as the original has network cards. */
+  readonly macAddresses: readonly string[]
+}
+
+export interface CloneBlueprint {
+  /** What the clone begins as: the definition of a snapshot, or the machine's own. Nothing writes to its images. */
+  readonly source: MachineDefinition
+  /** The original's folder. */
+  readonly folder: string
+  readonly identity: CloneIdentity
+  readonly origin: MachineOrigin
+}
+
+/** An image of the original, and the one that the clone gets for it. */
+export interface ImagePlan {
+  /** A disk's id, or `nvramLayer`. */
+  readonly key: string
+  /** What it is to the person. */
+  readonly label: string
+  /** Absolute. */
+  readonly from: string
+  readonly format: DiskFormat
+  /** From the clone's folder; a qcow2. */
+  readonly to: string
+}
+
+export interface ClonePlan {
+  readonly definition: MachineDefinition
+  /** Empty layers upon the original's images. */
+  readonly overlays: readonly ImagePlan[]
+  /** Written out whole, whatever the layers of the original's. */
+  readonly copies: readonly ImagePlan[]
+  /** Taken over byte by byte, to the same place in the clone's folder. */
+  readonly files: readonly { readonly from: string; readonly to: string }[]
+}
+
+/**
+ * What a clone consists of, and how each part of it comes to be. Pure. What lies elsewhere and is only read stays where it is; everything else
+ * becomes the clone's own.
+ * Throws `IMAGE_UNSUPPORTED` for a disk that a linked clone can't stand on.
+ */
+export function planClone({ source, folder, identity, origin }: CloneBlueprint): ClonePlan {
+  const overlays: ImagePlan[] = []
+  const copies: ImagePlan[] = []
+  const disks = source.disks.map((disk) => {
+    if (disk.readOnly && disk.image.kind === 'external') return disk
+    const to = ownDiskPath(`${disk.id}.qcow2`)
+    const image: ImagePlan = { key: disk.id, label: `disk “${disk.id}”`, from: imagePath(folder, disk.image), format: disk.format, to }
+    if (origin.kind === 'linked' && canStandOn(disk, image.from)) overlays.push(image)
+    else copies.push(image)
+    return { ...disk, image: { kind: 'own' as const, path: to }, format: 'qcow2' as const }
+  })
+  const { firmware, boot: { kernel } } = source
+  if (firmware.type === 'uefi') {
+    // Small, and so not worth reading from another machine for.
+    copies.push({ key: nvramLayer, label: 'store of UEFI variables', from: imagePath(folder, { kind: 'own', path: firmware.nvram }), format: 'qcow2', to: firstNvramPath })
+  }
+  const others = [...source.cdroms.map(({ image }) => image), kernel?.kernel ?? null, kernel?.initrd ?? null]
+  return {
+    definition: {
+      ...source, ...origins(identity, origin), disks,
+      firmware: firmware.type === 'uefi' ? { ...firmware, nvram: firstNvramPath } : firmware,
+      nics: source.nics.map((nic, index) => ({ ...nic, macAddress: identity.macAddresses[index] ?? nic.macAddress })),
+    },
+    overlays, copies, files: ownFiles(folder, others),
+  }
+}
+
+/**
+ * The definition that a warm clone's guest goes on with: the hardware that is in its memory, on the clone's own images. Its network cards
+ * keep the addresses that the guest knows until it is started cold.
+ * @param running the one that the guest ran with when its memory was written
+ * @param clone of the clone, from `planClone`
+ */
+export function warmDefinition(running: MachineDefinition, clone: MachineDefinition): MachineDefinition {
+  const imageOf = (disk: Disk): Disk => {
+    const own = clone.disks.find(({ id }) => id === disk.id)
+    if (own === undefined) throw new RingsideError('INTERNAL', `The clone has no disk “${disk.id}”, which its guest has in its memory.`)
+    return { ...disk, image: own.image, format: own.format }
+  }
+  const { id, name, notes, createdAt, createdBy, origin } = clone
+  return {
+    ...running, id, name, notes, createdAt, createdBy, origin, snapshotParentId: null, template: false, snapshotPolicy: null,
+    disks: running.disks.map(imageOf),
+    firmware: running.firmware.type === 'uefi' ? { ...running.firmware, nvram: firstNvramPath } : running.firmware,
+  }
+}
+
+/** A new machine has no past of its own, and nothing is taken of it by itself that nobody has asked for. */
+function origins({ id, name, createdAt, createdBy }: CloneIdentity, origin: MachineOrigin): Pick<MachineDefinition, 'id' | 'name' | 'createdAt' | 'createdBy' | 'origin' | 'snapshotParentId' | 'template' | 'snapshotPolicy'> {
+  return { id, name, createdAt, createdBy, origin, snapshotParentId: null, template: false, snapshotPolicy: null }
+}
+
+/** Whether a layer can be put upon a disk; false: a copy does as well, since nothing is written to it. */
+function canStandOn(disk: Disk, path: string): boolean {
+  const isLayer = disk.format === 'qcow2' || disk.format === 'raw'
+  if (disk.image.kind === 'own' && isLayer) return true
+  if (disk.readOnly) return false
+  const why = disk.image.kind === 'external' ? 'lies outside the machine’s folder, where nothing keeps it from being changed' : `is a ${disk.format} image`
+  throw new RingsideError('IMAGE_UNSUPPORTED', `The disk “${disk.id}” ${why}, so no linked clone can stand on it: ${path}`, {
+    path, hint: 'Make a full clone, or convert the machine’s disks first.',
+  })
+}
+
+function ownFiles(folder: string, images: readonly (ImageLocation | null)[]): ClonePlan['files'] {
+  const paths = new Set(images.flatMap((image) => (image?.kind === 'own' ? [image.path] : [])))
+  return [...paths].map((path) => ({ from: imagePath(folder, { kind: 'own', path }), to: path }))
+}

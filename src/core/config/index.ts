@@ -1,0 +1,8 @@
+export { isDiskFull, removeLeftovers, syncFolder, writeAtomically } from './atomic-write'
+export { errnoOf, fileError } from './file-error'
+export { StoredDefinition, machineFormat, settingsFormat } from './formats'
+export { makeFolder } from './make-folder'
+export { openOwnFile, readOwnFile, requireOrdinaryFile } from './own-file'
+export { problemOf } from './problem'
+export { SettingsFile, defaultSettings } from './settings.store'
+export { type FileFormat, type Migration, VersionedFile, parseVersioned } from './versioned-file'

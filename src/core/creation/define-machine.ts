@@ -1,0 +1,227 @@
+import { RingsideError } from '@shared/errors'
+import {
+  type CreateMachineRequest,
+  type DiskFormat,
+  type ImageLocation,
+  MachineDefinition,
+  type OsEntry,
+  type QemuReport,
+  machineSchemaVersion,
+} from '@shared/model'
+import { ownDiskPath } from '../library'
+
+/** All that decides what a new machine is: plain data, so that the outcome can be tested to the letter. */
+export interface MachineBlueprint {
+  readonly request: CreateMachineRequest
+  readonly os: OsEntry
+  readonly qemu: QemuReport
+  readonly id: string
+  readonly macAddress: string
+  /** ISO 8601, UTC. */
+  readonly createdAt: string
+  /** Program and version. */
+  readonly createdBy: string
+  /** Which firmware the source starts with, as far as it says. */
+  readonly bootable: { bios: boolean; uefi: boolean } | null
+}
+
+/** A disk of the new machine, and how it comes to be. */
+export type DiskPlan =
+  | { id: string; how: 'inPlace'; path: string; format: DiskFormat }
+  | { id: string; how: 'copy' | 'convert'; from: string; fromFormat: DiskFormat; to: string; format: DiskFormat }
+  | { id: string; how: 'new'; to: string; format: 'qcow2'; bytes: number }
+
+export interface MachinePlan {
+  readonly definition: MachineDefinition
+  readonly disks: readonly DiskPlan[]
+}
+
+const GiB = 2 ** 30
+
+/**
+ * The machine that a QEMU expert would set up for this operating system on this computer, with what the person changed. Pure.
+ * Throws `CAPABILITY_MISSING` when this QEMU lacks what the machine can't do without.
+ */
+export function defineMachine(blueprint: MachineBlueprint): MachinePlan {
+  const { request, os, qemu } = blueprint
+  const { defaults } = os
+  const { hardware, source } = request
+  const diskBus = hardware.diskBus ?? available(qemu, diskDevices, defaults.diskBus, 'sata')
+  const board = boardFor(os)
+  const disks = planDisks(request)
+  const cdrom = source.type === 'cdrom' || source.type === 'blank'
+  const network = request.network === 'user'
+  const order = [...disks.map((disk) => disk.id), ...(cdrom ? ['cdrom0'] : []), ...(network && source.type === 'network' ? ['nic0'] : [])]
+  const definition: MachineDefinition = MachineDefinition.parse({
+    schemaVersion: machineSchemaVersion,
+    createdBy: blueprint.createdBy,
+    id: blueprint.id,
+    name: request.name,
+    createdAt: blueprint.createdAt,
+    osId: os.id,
+    accelerator: hardware.accelerator ?? 'auto',
+    machineType: versionedMachineType(qemu, board),
+    firmware: chooseFirmware(blueprint) === 'uefi' ? { type: 'uefi', secureBoot: false } : { type: 'bios' },
+    // One socket: desktop Windows takes no more than one or two, and nothing gains by several.
+    processors: { sockets: 1, cores: request.processors, threads: 1, model: hardware.cpuModel ?? 'auto' },
+    memoryMiB: request.memoryMiB,
+    clock: defaults.clock,
+    boot: {
+      // The disk first: an empty one is passed over, and once the system is on it, the installer does not start again.
+      order,
+      kernel:
+        source.type === 'kernel'
+          ? {
+              kernel: external(source.kernel),
+              initrd: source.initrd === null ? null : external(source.initrd),
+              commandLine: source.commandLine,
+            }
+          : null,
+    },
+    disks: disks.map((disk) => ({ id: disk.id, image: locationOf(disk), format: disk.format, bus: diskBus })),
+    cdroms: cdrom
+      ? [{ id: 'cdrom0', image: source.type === 'cdrom' ? external(source.path) : null, bus: board === 'pc' ? 'ide' : 'sata' }]
+      : [],
+    nics: network
+      ? [
+          {
+            id: 'nic0',
+            model: hardware.nicModel ?? available(qemu, nicDevices, defaults.nicModel, 'e1000'),
+            macAddress: blueprint.macAddress,
+            backend: { type: 'user' },
+          },
+        ]
+      : [],
+    display: { model: hardware.display ?? available(qemu, displayDevices, defaults.display, 'vga') },
+    pointer: defaults.pointer,
+    serialPorts: 1,
+    guestAgent: defaults.guestAgent,
+    clipboard: defaults.clipboard,
+    randomNumbers: defaults.randomNumbers,
+    balloon: defaults.balloon,
+  })
+  return { definition, disks }
+}
+
+function planDisks({ source, newDiskGiB }: CreateMachineRequest): DiskPlan[] {
+  const disks: DiskPlan[] = []
+  if (source.type === 'disk') {
+    if (source.mode === 'inPlace') disks.push({ id: 'disk0', how: 'inPlace', path: source.path, format: source.format })
+    else {
+      const format = source.mode === 'convert' ? 'qcow2' : source.format
+      disks.push({
+        id: 'disk0',
+        how: source.mode,
+        from: source.path,
+        fromFormat: source.format,
+        to: ownDiskPath(`disk0.${extensionOf(format)}`),
+        format,
+      })
+    }
+  }
+  if (newDiskGiB !== null) {
+    const id = `disk${String(disks.length)}`
+    // Whole mebibytes, so that the end of the disk is aligned for every sector and erase-block size.
+    disks.push({
+      id,
+      how: 'new',
+      to: ownDiskPath(`${id}.qcow2`),
+      format: 'qcow2',
+      bytes: Math.max(1, Math.round(newDiskGiB * 1024)) * (GiB / 1024),
+    })
+  }
+  return disks
+}
+
+function locationOf(disk: DiskPlan): ImageLocation {
+  return disk.how === 'inPlace' ? external(disk.path) : { kind: 'own', path: disk.to }
+}
+
+function external(path: string): ImageLocation {
+  return { kind: 'external', path }
+}
+
+function extensionOf(format: DiskFormat): string {
+  return format === 'vpc' ? 'vhd' : format
+}
+
+/**
+ * The firmware: as the person says, else what the system's installer insists on, else what the disc starts with, else what suits the
+ * system and is there. A kernel that is loaded directly needs none, and BIOS gets to it sooner.
+ */
+export function chooseFirmware({
+  request,
+  os,
+  qemu,
+  bootable,
+}: Pick<MachineBlueprint, 'request' | 'os' | 'qemu' | 'bootable'>): 'bios' | 'uefi' {
+  if (request.hardware.firmware !== undefined) return request.hardware.firmware
+  if (os.requiresUefi === true) return 'uefi'
+  if (request.source.type === 'kernel' || boardFor(os) === 'pc' || !hasUefi(qemu)) return 'bios'
+  if (bootable !== null && bootable.bios !== bootable.uefi) return bootable.uefi ? 'uefi' : 'bios'
+  return os.defaults.firmware
+}
+
+/** Whether there is a UEFI firmware for a machine without secure boot. */
+export function hasUefi(qemu: Pick<QemuReport, 'firmware'>): boolean {
+  return qemu.firmware.some((image) => !image.enrolledKeys)
+}
+
+/** Systems that know no disk but IDE get the board of their time; every other one the modern board, where IDE is an extra controller. */
+export function boardFor(os: OsEntry): 'q35' | 'pc' {
+  return os.defaults.diskBus === 'ide' ? 'pc' : 'q35'
+}
+
+/**
+ * The board by its versioned name, so that the guest sees the same one after every update of QEMU; by the alias that QEMU resolves
+ * itself, else the newest that is named so.
+ */
+export function versionedMachineType(qemu: Pick<QemuReport, 'machineTypes'>, board: 'q35' | 'pc'): string {
+  const prefix = board === 'q35' ? 'pc-q35-' : 'pc-i440fx-'
+  const aliased = qemu.machineTypes.find((type) => type.alias === board)
+  if (aliased !== undefined) return aliased.name
+  const versions = qemu.machineTypes.filter((type) => type.name.startsWith(prefix)).map((type) => type.name)
+  const newest = versions.sort((a, b) => b.localeCompare(a, 'en', { numeric: true }))[0]
+  if (newest !== undefined) return newest
+  throw new RingsideError('CAPABILITY_MISSING', `This QEMU has no “${board}” machine.`, {
+    hint: 'Install the complete qemu-system-x86 package, or choose another disk bus.',
+  })
+}
+
+export const diskDevices: Readonly<Record<string, string>> = {
+  'virtio-blk': 'virtio-blk-pci',
+  'virtio-scsi': 'virtio-scsi-pci',
+  sata: 'ide-hd',
+  nvme: 'nvme',
+  ide: 'ide-hd',
+  usb: 'usb-storage',
+  sd: 'sd-card',
+  floppy: 'floppy',
+}
+export const nicDevices: Readonly<Record<string, string>> = {
+  'virtio-net': 'virtio-net-pci',
+  e1000e: 'e1000e',
+  e1000: 'e1000',
+  rtl8139: 'rtl8139',
+  vmxnet3: 'vmxnet3',
+  igb: 'igb',
+  pcnet: 'pcnet',
+  ne2k_pci: 'ne2k_pci',
+}
+export const displayDevices: Readonly<Record<string, string>> = {
+  'virtio-vga': 'virtio-vga',
+  vga: 'VGA',
+  'qxl-vga': 'qxl-vga',
+  'bochs-display': 'bochs-display',
+}
+
+/** Whether this QEMU has the device behind a model's name. Names without a device, such as `none`, are always there. */
+export function hasDevice(qemu: Pick<QemuReport, 'devices'>, devices: Readonly<Record<string, string>>, model: string): boolean {
+  const device = devices[model]
+  return device === undefined || qemu.devices.includes(device)
+}
+
+/** Distributions split QEMU's devices over packages; a default that is missing gives way to one that every QEMU has. */
+function available<T extends string>(qemu: QemuReport, devices: Readonly<Record<string, string>>, wanted: T, instead: T): T {
+  return hasDevice(qemu, devices, wanted) ? wanted : instead
+}

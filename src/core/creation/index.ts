@@ -1,0 +1,6 @@
+export { type CheckContext, type Checked, checkRequest } from './check-request'
+export { copyLargeFile } from './copy-file'
+export { linkOrCopy } from './link-file'
+export { type CreationOptions, MachineMaker, freeId, freeName, layerOptions, newDiskOptions, randomMacAddress } from './creation'
+export { type DiskPlan, type MachineBlueprint, type MachinePlan, defineMachine } from './define-machine'
+export { hostLimits } from './host-limits'

@@ -1,0 +1,48 @@
+import { z } from 'zod'
+import { DeviceId, Disk, DiskLimits, ImageLocation, MachineDefinition, Nic } from '@shared/model'
+
+/** A change of a machine that runs. Plain data, so that it crosses the process boundary. */
+export const LiveChange = z.discriminatedUnion('kind', [
+  /** A new disk, in the place that its `slot` names. */
+  z.object({ kind: z.literal('plugDisk'), disk: Disk }),
+  z.object({ kind: z.literal('unplugDisk'), id: DeviceId }),
+  z.object({ kind: z.literal('limitDisk'), id: DeviceId, limits: DiskLimits.nullable() }),
+  z.object({ kind: z.literal('plugNic'), nic: Nic }),
+  z.object({ kind: z.literal('unplugNic'), id: DeviceId }),
+  z.object({ kind: z.literal('setLink'), id: DeviceId, up: z.boolean() }),
+  /** Another disc in a CD drive; null: none. */
+  z.object({ kind: z.literal('changeMedium'), id: DeviceId, image: ImageLocation.nullable() }),
+  /** What the guest is given of the memory that can be plugged in, MiB; it takes and gives back in its own time. */
+  z.object({ kind: z.literal('plugMemory'), pluggedMiB: z.int().min(0) }),
+  z.object({ kind: z.literal('prioritise'), priority: MachineDefinition.shape.processors.shape.priority }),
+])
+export type LiveChange = z.infer<typeof LiveChange>
+
+/** The definition of a machine after a live change. */
+export function withLiveChange<T extends Pick<MachineDefinition, 'disks' | 'nics' | 'cdroms' | 'memory' | 'processors'>>(definition: T, change: LiveChange): T {
+  switch (change.kind) {
+    case 'plugDisk':
+      return { ...definition, disks: [...definition.disks.filter(({ id }) => id !== change.disk.id), change.disk] }
+    case 'unplugDisk':
+      return { ...definition, disks: definition.disks.filter(({ id }) => id !== change.id) }
+    case 'limitDisk':
+      return { ...definition, disks: definition.disks.map((disk) => (disk.id === change.id ? { ...disk, limits: change.limits } : disk)) }
+    case 'plugNic':
+      return { ...definition, nics: [...definition.nics.filter(({ id }) => id !== change.nic.id), change.nic] }
+    case 'unplugNic':
+      return { ...definition, nics: definition.nics.filter(({ id }) => id !== change.id) }
+    case 'setLink':
+      return { ...definition, nics: definition.nics.map((nic) => (nic.id === change.id ? { ...nic, linkUp: change.up } : nic)) }
+    case 'changeMedium':
+      return { ...definition, cdroms: definition.cdroms.map((cdrom) => (cdrom.id === change.id ? { ...cdrom, image: change.image } : cdrom)) }
+    case 'plugMemory':
+      return { ...definition, memory: { ...definition.memory, pluggedMiB: change.pluggedMiB } }
+    case 'prioritise':
+      return { ...definition, processors: { ...definition.processors, priority: change.priority } }
+  }
+}
+
+/** What comes to the same when it is made twice. The others are known by whether the device is there. */
+export function isRepeatable({ kind }: LiveChange): boolean {
+  return kind !== 'plugDisk' && kind !== 'unplugDisk' && kind !== 'plugNic' && kind !== 'unplugNic'
+}

@@ -1,0 +1,111 @@
+import { RingsideError } from '@shared/errors'
+import type { MachineDefinition, SoundModel } from '@shared/model'
+import type { ArgumentList } from './argument-list'
+import { usbId } from './disks'
+import type { ArgvInput } from './input'
+import { option, options } from './options'
+import type { PciBus } from './pci'
+
+export const balloonId = 'sys-balloon'
+
+/** The USB controller, when anything is on it, the pointer, and devices of the host that the guest gets as long as they are plugged in there. */
+export function addUsb(list: ArgumentList, pci: PciBus, { pointer, disks, cdroms, display, sound, usbController, usbDevices }: MachineDefinition): void {
+  const tablet = pointer === 'tablet' && display.model !== 'none'
+  if (!tablet && ![...disks, ...cdroms].some((drive) => drive.bus === 'usb') && sound?.model !== 'usb-audio' && usbDevices.length === 0) return
+  addUsbController(list, pci, usbController)
+  if (tablet) list.device({ driver: 'usb-tablet', id: 'sys-tablet', bus: `${usbId}.0` })
+  for (const { id, vendorId, productId } of usbDevices) {
+    // By its numbers and not by its port, QEMU takes it whenever it is plugged in, and its absence is no fault.
+    list.device({ driver: 'usb-host', id, bus: `${usbId}.0`, vendorid: Number.parseInt(vendorId, 16), productid: Number.parseInt(productId, 16) })
+  }
+}
+
+function addUsbController(list: ArgumentList, pci: PciBus, model: MachineDefinition['usbController']): void {
+  switch (model) {
+    case 'xhci':
+      list.device({ driver: 'qemu-xhci', id: usbId, p2: 8, p3: 8, ...pci.systemPlace('usb') })
+      return
+    case 'ehci':
+      // USB 2 takes fast devices only; slower ones are passed on to its three companions [docs/system/devices/usb].
+      list.device({ driver: 'ich9-usb-ehci1', id: usbId, ...pci.oldUsbPlace(7), multifunction: true })
+      for (const [index, driver] of ['ich9-usb-uhci1', 'ich9-usb-uhci2', 'ich9-usb-uhci3'].entries()) {
+        list.device({ driver, id: `${usbId}-companion${String(index)}`, masterbus: `${usbId}.0`, firstport: 2 * index, ...pci.oldUsbPlace(index), ...(index === 0 ? { multifunction: true } : {}) })
+      }
+      return
+    case 'uhci':
+      list.device({ driver: 'piix3-usb-uhci', id: usbId, ...pci.oldUsbPlace(0) })
+      return
+  }
+}
+
+export function addRandomNumbers(list: ArgumentList, pci: PciBus, { randomNumbers }: MachineDefinition): void {
+  if (!randomNumbers) return
+  list.object({ 'qom-type': 'rng-builtin', id: 'sys-rng' })
+  list.device({ driver: 'virtio-rng-pci', id: 'sys-rng-port', rng: 'sys-rng', ...pci.systemPlace('random') })
+}
+
+/** Tells how much memory the guest uses, and gives pages that it freed back to the host by itself. */
+export function addBalloon(list: ArgumentList, pci: PciBus, { balloon }: MachineDefinition): void {
+  if (!balloon) return
+  list.device({ driver: 'virtio-balloon-pci', id: balloonId, 'deflate-on-oom': true, 'free-page-reporting': true, ...pci.systemPlace('balloon') })
+}
+
+const audioId = 'sys-audio'
+const soundId = 'sys-sound'
+
+const soundCards: Record<SoundModel, { driver: string; codec?: string }> = {
+  'intel-hda': { driver: 'intel-hda', codec: 'hda-duplex' },
+  'ich9-intel-hda': { driver: 'ich9-intel-hda', codec: 'hda-duplex' },
+  ac97: { driver: 'AC97' },
+  es1370: { driver: 'ES1370' },
+  'virtio-sound': { driver: 'virtio-sound-pci' },
+  'usb-audio': { driver: 'usb-audio' },
+}
+
+/** A sound card, and where on the host its sound goes; to nowhere when QEMU has no way to the host's. */
+export function addSound(list: ArgumentList, pci: PciBus, { definition, audioDriver }: ArgvInput): void {
+  const { sound } = definition
+  if (sound === null) return
+  if (audioDriver === 'none') list.note('The machine’s sound is not heard: this QEMU has no way to the sound of this computer.')
+  list.add('-audiodev', options(option('driver', audioDriver), option('id', audioId)))
+  const { driver, codec } = soundCards[sound.model]
+  if (codec !== undefined) {
+    list.device({ driver, id: soundId, ...pci.plainPlace() })
+    list.device({ driver: codec, id: `${soundId}-codec`, bus: `${soundId}.0`, audiodev: audioId })
+    return
+  }
+  const place = sound.model === 'usb-audio' ? { bus: `${usbId}.0` } : sound.model === 'virtio-sound' ? pci.expressPlace() : pci.plainPlace()
+  list.device({ driver, id: soundId, audiodev: audioId, ...place })
+}
+
+export function addWatchdog(list: ArgumentList, pci: PciBus, { watchdog }: MachineDefinition): void {
+  if (watchdog === null) return
+  const { model, action } = watchdog
+  list.add('-action', options(option('watchdog', action)))
+  list.device({ driver: model, id: 'sys-watchdog', ...(model === 'i6300esb' ? pci.plainPlace() : {}) })
+}
+
+/** Tells of a guest whose kernel has crashed, and leaves it to that what comes then: a dump, or a restart. */
+export function addPanicDevice(list: ArgumentList, { panicDevice }: MachineDefinition): void {
+  if (!panicDevice) return
+  list.add('-action', options(option('panic', 'none')))
+  // The ISA one is known to every Linux since 3.9, and to Windows by its ACPI name.
+  list.device({ driver: 'pvpanic', id: 'sys-panic' })
+}
+
+/** Throws `CAPABILITY_MISSING` on a host that is not Linux: the kernel does the work. */
+export function addVsock(list: ArgumentList, pci: PciBus, { definition, platform }: ArgvInput): void {
+  const { vsock } = definition
+  if (vsock === null) return
+  if (platform !== 'linux') throw new RingsideError('CAPABILITY_MISSING', 'Sockets between guest and host (vsock) are there on Linux only.', { hint: 'Switch them off in the machine’s hardware.' })
+  list.device({ driver: 'vhost-vsock-pci', id: 'sys-vsock', 'guest-cid': vsock.cid, ...pci.expressPlace() })
+}
+
+/** Folders of the host over 9p. What the guest says about owners and rights is kept beside the files and never given to them. */
+export function addSharedFolders(list: ArgumentList, pci: PciBus, { definition, platform }: ArgvInput): void {
+  for (const { id, tag, path, readOnly } of definition.sharedFolders) {
+    if (platform === 'win32') throw new RingsideError('CAPABILITY_MISSING', 'Shared folders (9p) are not there on Windows.', { hint: 'Remove them from the machine’s hardware, and share the folder over the network.' })
+    list.add('-fsdev', options('local', option('id', id), option('path', path), 'security_model=mapped-xattr', 'multidevs=remap', option('readonly', readOnly)))
+    list.device({ driver: 'virtio-9p-pci', id, fsdev: id, mount_tag: tag, ...pci.expressPlace() })
+  }
+}

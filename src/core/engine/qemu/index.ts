@@ -1,0 +1,5 @@
+export { createQemuEngine, describeCommandLine } from './run/qemu-engine'
+export { checkImage, checkFile } from './image/check-image'
+export { ensureNvram, hasNvram } from './run/nvram'
+export { createProbe, featureNames, type FeatureName, type ProbeOptions } from './probe'
+export { createImageTool, type ImageCheck, type ImageExtent, type ImageFile, type ImageMeasure, type QemuImg } from './qemu-img'

@@ -1,0 +1,175 @@
+import type { HardwareProperty, MachineDefinition } from '@shared/model'
+import { memfdObstacle } from '../argv'
+import {
+  acceleratorChoices, aioChoices, backends, caches, cdromBuses, choicesOf, clocks, cpuModelChoices, diskBuses, displayModels, firmwareChoices, formats, machineTypeChoices, maxProcessors, nicModels,
+  pointers, priorities, soundModels, usbControllers, watchdogActions, watchdogModels, zeroes,
+} from './choices'
+import type { HardwareSurroundings } from './surroundings'
+
+type More = Partial<Omit<HardwareProperty, 'path' | 'label' | 'term' | 'help' | 'kind'>>
+
+const atNextStart = { possible: false, reason: 'QEMU has it from its start: it changes at the next.' }
+const live = { possible: true, reason: null }
+
+/** Every property of a machine's hardware, with its limits on this computer and with this QEMU. Pure. */
+export function hardwareProperties(definition: MachineDefinition, surroundings: HardwareSurroundings): HardwareProperty[] {
+  return [
+    ...systemProperties(surroundings), ...processorProperties(definition, surroundings), ...memoryProperties(definition, surroundings), ...bootProperties(), ...diskProperties(surroundings),
+    ...driveProperties(surroundings), ...nicProperties(surroundings), ...screenProperties(definition, surroundings), ...portProperties(surroundings), ...hostProperties(surroundings),
+  ]
+}
+
+function property(path: string, label: string, term: string, help: string, kind: HardwareProperty['kind'], more: More = {}): HardwareProperty {
+  return { path, label, term, help, kind, choices: [], minimum: null, maximum: null, unit: null, live: atNextStart, obstacle: null, ...more }
+}
+
+function systemProperties(surroundings: HardwareSurroundings): HardwareProperty[] {
+  const secure = surroundings.qemu.firmware.some(({ secureBoot, enrolledKeys }) => secureBoot && enrolledKeys)
+  return [
+    property('osId', 'Operating system', 'osId', 'What runs in the machine. Some hardware is set up for Windows in a way of its own.', 'text'),
+    property('accelerator', 'Acceleration', '-accel', 'How the guest’s instructions are run: by the processor itself, or emulated.', 'choice', { choices: acceleratorChoices(surroundings) }),
+    property('machineType', 'Board', '-machine type', 'The board and its version. An installed system may not start on another one.', 'choice', { choices: machineTypeChoices(surroundings) }),
+    property('firmware.type', 'Firmware', '-machine pflash0', 'What starts the machine. An installed system starts with the one it was installed with.', 'choice', { choices: firmwareChoices(surroundings) }),
+    property('firmware.secureBoot', 'Secure Boot', 'OVMF, enrolled keys', 'Starts only systems that are signed, as Windows 11 wants it.', 'switch', {
+      obstacle: secure ? null : 'No firmware with Secure Boot and its keys was found on this computer.',
+    }),
+    property('firmware.nvram', 'UEFI variables', '-machine pflash1', 'The file in which the firmware keeps its settings.', 'text', { obstacle: 'The machine’s snapshots hang on it, so it stays where it is.' }),
+    property('clock', 'Clock', '-rtc base', 'What the guest takes its hardware clock to be.', 'choice', { choices: choicesOf(clocks, surroundings) }),
+  ]
+}
+
+function processorProperties(definition: MachineDefinition, surroundings: HardwareSurroundings): HardwareProperty[] {
+  const maximum = maxProcessors(definition, surroundings)
+  const reason = surroundings.accelerator === 'tcg'
+    ? 'With software emulation QEMU crashes when a processor is taken out of a running machine.'
+    : 'A processor that was put in can’t be taken out of every guest, so the number changes at the next start.'
+  const number = { live: { possible: false, reason } }
+  return [
+    property('processors.sockets', 'Sockets', '-smp sockets', 'Processor chips on the board. Desktop Windows takes one or two.', 'number', { ...number, minimum: 1, maximum: Math.min(64, maximum) }),
+    property('processors.cores', 'Cores', '-smp cores', 'Cores on each chip.', 'number', { ...number, minimum: 1, maximum: Math.min(256, maximum) }),
+    property('processors.threads', 'Threads', '-smp threads', 'Threads that each core runs at a time.', 'number', { ...number, minimum: 1, maximum: 8 }),
+    property('processors.model', 'Processor model', '-cpu', 'Which processor the guest sees. “Best available” is the fastest.', 'choice', { choices: cpuModelChoices(surroundings) }),
+    property('processors.features', 'Processor features', '-cpu +feature', 'Features added to the model with a plus, or taken from it with a minus, by QEMU’s names.', 'list'),
+    property('processors.priority', 'Priority', 'setpriority', 'Who goes first when the computer has not time enough for all.', 'choice', { live, choices: choicesOf(priorities, surroundings) }),
+  ]
+}
+
+function memoryProperties({ memoryMiB, memory }: MachineDefinition, surroundings: HardwareSurroundings): HardwareProperty[] {
+  const { qemu, host } = surroundings
+  const pluggable = missing(surroundings, 'virtio-mem-pci')
+  const pool = host.hugePages === null ? 'This computer has set no huge pages aside (vm.nr_hugepages is 0).' : null
+  return [
+    property('memoryMiB', 'Memory', '-m size', 'What the guest has from its start.', 'number', { minimum: 4, maximum: 16_777_216, unit: 'MiB' }),
+    property('memory.maximumMiB', 'Memory at most', '-m maxmem, virtio-mem', 'Up to this more memory can be plugged in. Linux guests need at least 128 MiB more.', 'number', { minimum: memoryMiB + 2, maximum: 16_777_216, unit: 'MiB', obstacle: pluggable }),
+    property('memory.pluggedMiB', 'Memory plugged in', 'virtio-mem requested-size', 'What the guest has beyond its memory at start. Linux takes it in pieces of 128 MiB, as a rule.', 'number', { minimum: 0, maximum: 16_777_216, unit: 'MiB', ...(memory.maximumMiB === null ? {} : { live }), obstacle: pluggable }),
+    property('memory.hugePages', 'Huge pages', 'memory-backend-memfd hugetlb', 'Takes memory from the computer’s pool of huge pages, which is faster and not to be swapped out.', 'switch', { obstacle: memfdObstacle({ hugePages: true }, host.platform, qemu.features) ?? pool }),
+    property('memory.shared', 'Shared memory', 'memory-backend-memfd share', 'Other programs may map the guest’s memory, as virtiofs and vhost-user need it.', 'switch', { obstacle: memfdObstacle({ hugePages: false }, host.platform, qemu.features) }),
+    property('balloon', 'Memory balloon', 'virtio-balloon-pci', 'Tells how much memory the guest uses, and gives back what it freed.', 'switch', { obstacle: missing(surroundings, 'virtio-balloon-pci') }),
+  ]
+}
+
+function bootProperties(): HardwareProperty[] {
+  return [
+    property('boot.order', 'Starts from', 'bootindex', 'The devices that the machine is started from, the first one first.', 'list'),
+    property('boot.menu', 'Boot menu', '-boot menu', 'The firmware waits a moment for a key that shows a choice of devices.', 'switch'),
+    property('boot.kernel.kernel', 'Kernel', '-kernel', 'A Linux kernel that is started directly, without any firmware’s boot order.', 'text'),
+    property('boot.kernel.initrd', 'Initial ramdisk', '-initrd', 'The ramdisk that goes with the kernel.', 'text'),
+    property('boot.kernel.commandLine', 'Kernel’s command line', '-append', 'Options for the kernel.', 'text'),
+  ]
+}
+
+function diskProperties(surroundings: HardwareSurroundings): HardwareProperty[] {
+  const each = (name: string, ...rest: [label: string, term: string, help: string, kind: HardwareProperty['kind'], more?: More]): HardwareProperty => property(`disks.*.${name}`, ...rest)
+  const rate = { live, minimum: 0, maximum: 2 ** 50, unit: 'bytes/s' }
+  const requests = { live, minimum: 0, maximum: 1_000_000_000, unit: 'requests/s' }
+  return [
+    each('id', 'Name', 'id', 'What the disk is called here and in QEMU.', 'text'),
+    each('image', 'File', '-blockdev filename', 'Where its content lies.', 'text', { obstacle: 'A disk keeps its file. Take it out and add another one instead.' }),
+    each('format', 'Format', '-blockdev driver', 'How its file is written. It is never guessed from the content.', 'choice', { choices: choicesOf(formats, surroundings), obstacle: 'A disk keeps its file, and that its format.' }),
+    each('bus', 'Bus', '-device', 'How the guest reaches it. VirtIO is fastest, SATA is known to nearly all. Disks on NVMe keep memory out of snapshots; an SD card’s size is a power of two.', 'choice', { choices: choicesOf(diskBuses, surroundings) }),
+    each('readOnly', 'Read-only', 'read-only', 'The guest can’t write to it.', 'switch'),
+    each('cache', 'Cache', 'cache.direct', 'Whether the computer keeps the disk’s data in its memory too.', 'choice', { choices: choicesOf(caches, surroundings) }),
+    each('discard', 'Give space back', 'discard=unmap', 'What the guest frees takes no space in the file any more.', 'switch'),
+    each('detectZeroes', 'Zeroes', 'detect-zeroes', 'What becomes of zeroes that the guest writes.', 'choice', { choices: choicesOf(zeroes, surroundings) }),
+    each('aio', 'Access', 'aio', 'How QEMU waits for the file.', 'choice', { choices: aioChoices(surroundings) }),
+    each('serial', 'Serial number', 'serial', 'As the guest sees it, such as in /dev/disk/by-id. Empty: the disk’s name.', 'text'),
+    each('limits.bytesPerSecond', 'Bytes a second', 'bps', 'Read and written together; 0: no limit.', 'number', rate),
+    each('limits.bytesReadPerSecond', 'Bytes read a second', 'bps_rd', 'Read alone; 0: no limit.', 'number', rate),
+    each('limits.bytesWrittenPerSecond', 'Bytes written a second', 'bps_wr', 'Written alone; 0: no limit.', 'number', rate),
+    each('limits.requestsPerSecond', 'Requests a second', 'iops', 'Reading and writing together; 0: no limit.', 'number', requests),
+    each('limits.readsPerSecond', 'Reads a second', 'iops_rd', 'Reading alone; 0: no limit.', 'number', requests),
+    each('limits.writesPerSecond', 'Writes a second', 'iops_wr', 'Writing alone; 0: no limit.', 'number', requests),
+    each('slot', 'Port', 'bus', 'The spare port that it was plugged into while the machine ran.', 'number', { minimum: 0, maximum: 31, obstacle: 'Ringside gives it when a disk is plugged in.' }),
+  ]
+}
+
+function driveProperties(surroundings: HardwareSurroundings): HardwareProperty[] {
+  return [
+    property('cdroms.*.id', 'Name', 'id', 'What the drive is called here and in QEMU.', 'text'),
+    property('cdroms.*.image', 'Disc', '-blockdev filename', 'The disc that lies in it; none: it is empty.', 'text', { live }),
+    property('cdroms.*.bus', 'Bus', '-device', 'How the guest reaches the drive.', 'choice', { choices: choicesOf(cdromBuses, surroundings) }),
+  ]
+}
+
+function nicProperties(surroundings: HardwareSurroundings): HardwareProperty[] {
+  return [
+    property('nics.*.id', 'Name', 'id', 'What the card is called here and in QEMU.', 'text'),
+    property('nics.*.model', 'Model', '-device', 'Which card the guest sees. VirtIO is fastest, Intel’s are known to nearly all.', 'choice', { choices: choicesOf(nicModels, surroundings) }),
+    property('nics.*.macAddress', 'Address', 'mac', 'The card’s address in its network (MAC).', 'text'),
+    property('nics.*.backend.type', 'Network', '-netdev', 'What the card is plugged into.', 'choice', { choices: choicesOf(backends, surroundings) }),
+    property('nics.*.linkUp', 'Cable plugged in', 'set_link', 'Whether the guest has a connection.', 'switch', { live }),
+    property('nics.*.slot', 'Port', 'bus', 'The spare port that it was plugged into while the machine ran.', 'number', { minimum: 0, maximum: 31, obstacle: 'Ringside gives it when a card is plugged in.' }),
+  ]
+}
+
+function screenProperties({ display }: MachineDefinition, surroundings: HardwareSurroundings): HardwareProperty[] {
+  const several = display.model === 'virtio-vga' || display.model === 'qxl-vga'
+  const none = display.model === 'none' ? 'The machine has no display.' : null
+  return [
+    property('display.model', 'Display', '-device', 'The graphics adapter. VirtIO follows the size of the window; standard VGA works everywhere.', 'choice', { choices: choicesOf(displayModels, surroundings) }),
+    property('display.heads', 'Screens', 'max_outputs', 'Connectors for screens. Ringside shows the first.', 'number', { minimum: 1, maximum: 4, obstacle: several ? null : (none ?? 'Only VirtIO and QXL displays have more than one.') }),
+    property('display.resolution.width', 'Width', 'xres', 'The resolution that the guest is offered first.', 'number', { minimum: 320, maximum: 7680, unit: 'pixels', obstacle: none }),
+    property('display.resolution.height', 'Height', 'yres', 'The resolution that the guest is offered first.', 'number', { minimum: 200, maximum: 4320, unit: 'pixels', obstacle: none }),
+    property('pointer', 'Pointer', 'usb-tablet', 'How the guest learns of the mouse.', 'choice', { choices: choicesOf(pointers, surroundings) }),
+    property('sound.model', 'Sound card', '-device, -audiodev', 'Which sound card the guest sees.', 'choice', { choices: choicesOf(soundModels, surroundings) }),
+  ]
+}
+
+function portProperties(surroundings: HardwareSurroundings): HardwareProperty[] {
+  return [
+    property('serialPorts', 'Serial ports', 'isa-serial', 'Consoles in text, each with a log. Linux calls the first ttyS0.', 'number', { minimum: 0, maximum: 4, obstacle: missing(surroundings, 'isa-serial') }),
+    property('virtioConsoles', 'VirtIO consoles', 'virtconsole', 'Fast consoles in text, each with a log. Linux calls the first hvc0.', 'number', { minimum: 0, maximum: 4, obstacle: missing(surroundings, 'virtio-serial-pci', 'virtconsole') }),
+    property('usbController', 'USB controller', 'qemu-xhci', 'USB 3 is best; older systems know only older ones.', 'choice', { choices: choicesOf(usbControllers, surroundings) }),
+    property('watchdog.model', 'Watchdog', '-device', 'Acts when the guest no longer says that it is well.', 'choice', { choices: choicesOf(watchdogModels, surroundings) }),
+    property('watchdog.action', 'What the watchdog does', '-action watchdog', 'What happens to a guest that hangs.', 'choice', { choices: choicesOf(watchdogActions, surroundings) }),
+    property('panicDevice', 'Panic device', 'pvpanic', 'The guest tells when its kernel has crashed, and it is shown here.', 'switch', { obstacle: missing(surroundings, 'pvpanic') }),
+    property('randomNumbers', 'Random numbers from the host', 'virtio-rng-pci', 'The guest’s secrets are good ones from the first moment on.', 'switch', { obstacle: missing(surroundings, 'virtio-rng-pci') }),
+  ]
+}
+
+function hostProperties(surroundings: HardwareSurroundings): HardwareProperty[] {
+  const { host, qemu } = surroundings
+  const vsock = host.platform !== 'linux' ? 'Only on Linux.' : (missing(surroundings, 'vhost-vsock-pci') ?? (host.vhostVsock ? null : 'This computer’s kernel offers none to you: /dev/vhost-vsock is not there or not yours. “sudo modprobe vhost_vsock” may help.'))
+  const shared = host.platform === 'win32' ? 'Not on Windows.' : missing(surroundings, 'virtio-9p-pci')
+  const usb = missing(surroundings, 'usb-host')
+  const clipboard = qemu.features['vdagent'] === true ? null : 'This QEMU was built without it.'
+  return [
+    property('guestAgent', 'Guest agent', 'org.qemu.guest_agent.0', 'A channel for qemu-guest-agent in the guest, which tells addresses and holds file systems still.', 'switch', { obstacle: missing(surroundings, 'virtio-serial-pci', 'virtserialport') }),
+    property('clipboard', 'Shared clipboard', 'qemu-vdagent', 'Copy here, paste there, with spice-vdagent in the guest.', 'switch', { obstacle: missing(surroundings, 'virtio-serial-pci', 'virtserialport') ?? clipboard }),
+    property('vsock.cid', 'Sockets between guest and host', 'vhost-vsock-pci guest-cid', 'The guest’s number; each running machine has its own.', 'number', { minimum: 3, maximum: 4_294_967_294, obstacle: vsock }),
+    property('usbDevices.*.id', 'Name', 'id', 'What the device is called here and in QEMU.', 'text', { obstacle: usb }),
+    property('usbDevices.*.vendorId', 'Vendor', 'usb-host vendorid', 'Four digits, as lsusb shows them. The guest gets the device whenever it is plugged in.', 'text', { obstacle: usb }),
+    property('usbDevices.*.productId', 'Product', 'usb-host productid', 'Four digits, as lsusb shows them.', 'text', { obstacle: usb }),
+    property('usbDevices.*.name', 'Description', 'name', 'What people call the device.', 'text', { obstacle: usb }),
+    property('sharedFolders.*.id', 'Name', 'fsdev id', 'What the folder is called here and in QEMU.', 'text', { obstacle: shared }),
+    property('sharedFolders.*.tag', 'Tag', 'mount_tag', 'The guest mounts it by that: mount -t 9p -o trans=virtio TAG /mnt.', 'text', { obstacle: shared }),
+    property('sharedFolders.*.path', 'Folder', '-fsdev path', 'The folder of this computer. While it is mounted the machine’s memory can’t be saved.', 'text', { obstacle: shared }),
+    property('sharedFolders.*.readOnly', 'Read-only', '-fsdev readonly', 'The guest can’t write to it.', 'switch', { obstacle: shared }),
+    property('rawArguments', 'Arguments of your own', 'qemu-system-x86_64 …', 'Passed to QEMU as they are, after all others. What they do is not looked after.', 'list'),
+  ]
+}
+
+function missing({ qemu }: HardwareSurroundings, ...devices: string[]): string | null {
+  const lacking = devices.filter((device) => !qemu.devices.includes(device))
+  return lacking.length === 0 ? null : `QEMU ${qemu.version} on this computer was built without ${lacking.join(', ')}.`
+}

@@ -1,0 +1,24 @@
+import type { QemuReport } from '@shared/model'
+import { fullQemu } from '../argv/argv.fixture'
+import { cdromBuses, diskBuses, displayModels, nicModels, soundModels, usbControllers, watchdogModels } from './choices'
+import type { HardwareSurroundings } from './surroundings'
+
+const tables = [diskBuses, cdromBuses, nicModels, displayModels, soundModels, watchdogModels, usbControllers]
+
+/** A QEMU that has every device there is. */
+export const wholeQemu: QemuReport = {
+  ...fullQemu, systemPath: '/usr/bin/qemu-system-x86_64', imgPath: '/usr/bin/qemu-img', package: '', builtInAccelerators: ['kvm', 'tcg'], audioDrivers: ['none', 'pa'], cpuFeatures: ['aes', 'avx2', 'smep'],
+  cpuModels: ['host', 'max', 'qemu64'].map((name) => ({ name, migrationSafe: null, deprecated: false, unavailableFeatures: [] })),
+  devices: [...new Set([
+    ...fullQemu.devices, ...tables.flatMap((table) => table.flatMap(([, , ...devices]) => devices)),
+    'virtio-mem-pci', 'pvpanic', 'vhost-vsock-pci', 'virtio-9p-pci', 'usb-host', 'virtconsole', 'virtserialport', 'isa-serial',
+  ])],
+  features: { sandbox: true, ioUring: true, linuxAio: true, memfd: true, vdagent: true },
+}
+
+/** A Linux computer that has everything, with software emulation. */
+export const wholeSurroundings: HardwareSurroundings = {
+  qemu: wholeQemu, accelerator: 'tcg',
+  accelerators: [{ name: 'tcg', works: true, selfTestMs: 400, reason: 'ok', message: 'Works.', remedy: null, detail: '' }, { name: 'kvm', works: false, selfTestMs: null, reason: 'no-device', message: 'There is no /dev/kvm.', remedy: null, detail: '' }],
+  host: { platform: 'linux', logicalProcessors: 8, memoryMiB: 16_384, hugePages: { pageMiB: 2, free: 4096 }, vhostVsock: true },
+}

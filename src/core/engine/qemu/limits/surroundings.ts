@@ -1,0 +1,42 @@
+import { constants } from 'node:fs'
+import { access, readFile } from 'node:fs/promises'
+import { availableParallelism, totalmem } from 'node:os'
+import type { AcceleratorName, AcceleratorReport, QemuReport } from '@shared/model'
+
+/** What this computer is like, as far as it decides over hardware. */
+export interface HardwareHost {
+  platform: NodeJS.Platform
+  logicalProcessors: number
+  memoryMiB: number
+  /** The pool of huge pages of the usual size; null: the system has none. */
+  hugePages: { pageMiB: number; free: number } | null
+  /** Whether the user may open `/dev/vhost-vsock`. */
+  vhostVsock: boolean
+}
+
+/** All that hardware depends on beside its definition: plain data. */
+export interface HardwareSurroundings {
+  qemu: QemuReport
+  accelerators: readonly AcceleratorReport[]
+  /** The one that the machine gets, or has. */
+  accelerator: AcceleratorName
+  host: HardwareHost
+}
+
+export const vsockPath = '/dev/vhost-vsock'
+
+export async function readHardwareHost(platform: NodeJS.Platform = process.platform): Promise<HardwareHost> {
+  const linux = platform === 'linux'
+  const [vhostVsock, meminfo] = await Promise.all([
+    linux ? access(vsockPath, constants.R_OK | constants.W_OK).then(() => true, () => false) : false,
+    linux ? readFile('/proc/meminfo', 'utf8').catch(() => '') : '',
+  ])
+  return { platform, logicalProcessors: availableParallelism(), memoryMiB: Math.floor(totalmem() / 2 ** 20), hugePages: hugePagesOf(meminfo), vhostVsock }
+}
+
+/** The pool, out of `/proc/meminfo` [Linux: hugetlbpage.rst]. */
+export function hugePagesOf(meminfo: string): HardwareHost['hugePages'] {
+  const number = (name: string): number => Number(new RegExp(String.raw`^${name}:\s+(\d+)`, 'mu').exec(meminfo)?.[1] ?? 0)
+  if (number('HugePages_Total') === 0) return null
+  return { pageMiB: number('Hugepagesize') / 1024, free: number('HugePages_Free') }
+}

@@ -1,0 +1,2 @@
+export { createProbe, type ProbeOptions } from './probe'
+export { featureNames, type FeatureName } from './features'

@@ -1,0 +1,272 @@
+import { spawn } from 'node:child_process'
+import { constants } from 'node:fs'
+import { open, rm } from 'node:fs/promises'
+import { z } from 'zod'
+import { RingsideError, type ProcessFailure } from '@shared/errors'
+import type { DiskFormat } from '@shared/model'
+import type { ConvertRequest, ImageTool, ImageToolInfo } from '../../../storage/image-tool'
+import { lastLines } from '../process/qemu-log'
+import { classifyImageFailure } from './classify'
+import { ProgressReader } from './progress'
+
+/** What `qemu-img check` found. */
+export interface ImageCheck {
+  /** Data is wrong or lost. */
+  corruptions: number
+  /** Space is lost, and data is not. */
+  leaks: number
+}
+
+/** Bytes that a conversion would need. */
+export interface ImageMeasure { requiredBytes: number; fullyAllocatedBytes: number }
+
+/** An empty qcow2 that reads as what lies below it. */
+export interface OverlayRequest {
+  /** Where it is made; nothing may be there. Absolute. */
+  path: string
+  /** What its header names the image below by: relative to the folder of `path`, or absolute. It is not opened. */
+  backing: string
+  backingFormat: DiskFormat
+  /** Length of the disk: that of the image below. */
+  virtualBytes: number
+  /** As for `ImageTool.create`. */
+  options: readonly string[]
+}
+
+/** What an image reads from, as its header names it: relative to the image's folder, or absolute. */
+export interface Backing { name: string; format: DiskFormat }
+
+/** An image with its format. */
+export interface ImageFile { path: string; format: DiskFormat }
+
+/** A stretch of a disk, bytes. `zero`: it reads as zeroes. */
+export interface ImageExtent { start: number; length: number; zero: boolean; data: boolean }
+
+export interface RebaseRequest {
+  /** A qcow2, which reads the same at every moment and afterwards. */
+  path: string
+  /** What it reads from afterwards, a layer further down in its chain; null: nothing. */
+  backing: Backing | null
+  onProgress: (fraction: number) => void
+  signal: AbortSignal
+}
+
+export interface CommitRequest {
+  /** A qcow2 whose content goes down. It stays as it is. */
+  path: string
+  /** The qcow2 further down that takes it, as the header above it names it. Those between the two make no sense any more afterwards. */
+  base: string
+  onProgress: (fraction: number) => void
+  signal: AbortSignal
+}
+
+/** `qemu-img`, the parts that Ringside uses. Formats are always stated and never probed. */
+export interface QemuImg extends ImageTool {
+  info(path: string, format: DiskFormat): Promise<ImageToolInfo & { actualBytes: number }>
+  /** @param signal ends a long look; without one it may take a minute */
+  check(path: string, format: DiskFormat, signal?: AbortSignal): Promise<ImageCheck>
+  measure(path: string, format: DiskFormat, targetFormat: 'qcow2' | 'raw'): Promise<ImageMeasure>
+  createOverlay(request: OverlayRequest): Promise<void>
+  /** Copies into an image what it reads from the layers between it and its new backing file, then takes these out of its chain. Cut off, it can be done again. */
+  rebase(request: RebaseRequest): Promise<void>
+  /** Changes what a qcow2 says that it reads from, and nothing else: both have to hold the same. */
+  relink(path: string, backing: Backing): Promise<void>
+  /** Writes an image's content down into a layer of its chain, which grows with it if need be. What the image reads as is the same at every moment. Cut off, it can be done again. */
+  commit(request: CommitRequest): Promise<void>
+  /** Mends the reference counts of a qcow2 that was not closed in order. @param what `leaks`: gives back lost space, and touches nothing else */
+  repair(path: string, what?: 'leaks' | 'all'): Promise<void>
+  /** Whether both read the same as far as the shorter one goes, and the longer one as zeroes from there on. */
+  compare(one: ImageFile, other: ImageFile, onProgress: (fraction: number) => void, signal: AbortSignal): Promise<boolean>
+  /** Every stretch of the disk in order, with all layers below. @param signal ends a long look */
+  eachExtent(image: ImageFile, visit: (extent: ImageExtent) => void, signal?: AbortSignal): Promise<void>
+  /** Writes what the guest sees of a stretch of the disk to a file, which is replaced. Bytes, multiples of 512. */
+  readStretch(image: ImageFile, stretch: { start: number; length: number }, target: string, signal?: AbortSignal): Promise<void>
+  /** Bytes of data that a qcow2 reads from itself, from the layer below it, and so on downwards. @param signal ends a long look */
+  dataByDepth(path: string, signal?: AbortSignal): Promise<number[]>
+  /** @param shrink must be said when the image becomes smaller: what lies behind the new end is lost */
+  resize(path: string, format: 'qcow2' | 'raw', bytes: number, shrink?: boolean): Promise<void>
+}
+
+const Info = z.object({ 'virtual-size': z.number(), 'actual-size': z.number().default(0) })
+const Check = z.object({ 'check-errors': z.number(), corruptions: z.number().default(0), leaks: z.number().default(0) })
+const Extent = z.object({ start: z.number(), length: z.number(), depth: z.number(), zero: z.boolean(), data: z.boolean() })
+const Measure = z.object({ required: z.number(), 'fully-allocated': z.number() })
+
+/** For what reads only an image's tables. A conversion takes as long as it takes. */
+const questionMs = 60_000
+
+/** qemu-img's exit codes for `check`: 2 corruptions, 3 leaks; both come with a report. */
+const checkCodes = [0, 2, 3]
+
+/** @param program path of qemu-img */
+export function createImageTool(program: string): QemuImg {
+  return {
+    info: async (path, format) => {
+      // `-U`: an image in use by a running machine may be looked at.
+      const found = Info.parse(JSON.parse((await run(['info', '--output=json', '-U', '-f', format, '--', path], path)).stdout))
+      return { virtualBytes: found['virtual-size'], actualBytes: found['actual-size'] }
+    },
+    check: async (path, format, signal) => {
+      const found = Check.parse(JSON.parse((await run(['check', '--output=json', '-f', format, '--', path], path, checkCodes, signal === undefined ? {} : { signal, timeoutMs: null })).stdout))
+      return { corruptions: found.corruptions + found['check-errors'], leaks: found.leaks }
+    },
+    measure: async (path, format, targetFormat) => {
+      const found = Measure.parse(JSON.parse((await run(['measure', '--output=json', '-f', format, '-O', targetFormat, '--', path], path)).stdout))
+      return { requiredBytes: found.required, fullyAllocatedBytes: found['fully-allocated'] }
+    },
+    create: (path, format, bytes, options, signal) => create(path, ['-f', format, ...optionArguments(options)], bytes, signal),
+    createOverlay: ({ path, backing, backingFormat, virtualBytes, options }) =>
+      // `-u`: the image below may be in use, and what it reads from is none of this program's business.
+      create(path, ['-f', 'qcow2', '-F', backingFormat, '-u', '-b', backing, ...optionArguments(options)], virtualBytes),
+    resize: async (path, format, bytes, shrink = false) => {
+      await run(['resize', '-q', '-f', format, ...(shrink ? ['--shrink'] : []), '--', path, String(bytes)], path, [0], { timeoutMs: null })
+    },
+    convert: (request) => convert(request),
+    rebase: async ({ path, backing, onProgress, signal }) => {
+      const target = backing === null ? ['-b', ''] : ['-F', backing.format, '-b', backing.name]
+      // Written through: qemu-img changes the header while the tables that it wrote may be in its memory still, and a cut there would lose what was copied.
+      await runWithProgress(['rebase', '-p', '-f', 'qcow2', '-t', 'writethrough', ...target, '--', path], path, onProgress, signal)
+    },
+    relink: async (path, { name, format }) => {
+      await run(['rebase', '-q', '-u', '-f', 'qcow2', '-F', format, '-b', name, '--', path], path)
+    },
+    commit: async ({ path, base, onProgress, signal }) => {
+      // `-d`: emptied, the image would name a layer that others may have for their own.
+      await runWithProgress(['commit', '-p', '-d', '-f', 'qcow2', '-b', base, '--', path], path, onProgress, signal)
+    },
+    repair: async (path, what = 'all') => {
+      // 3: space is lost, and data is not. 2: data is wrong still, which the next check tells.
+      await run(['check', '-q', '-f', 'qcow2', '-r', what, '--', path], path, what === 'leaks' ? [0, 2, 3] : [0, 3], { timeoutMs: null })
+    },
+    compare: async (one, other, onProgress, signal) => {
+      const progress = new ProgressReader(onProgress)
+      const { code } = await run(['compare', '-p', '-f', one.format, '-F', other.format, '--', one.path, other.path], one.path, [0, 1], {
+        timeoutMs: null, signal, onStdout: (text) => { progress.push(text) },
+      })
+      return code === 0
+    },
+    eachExtent,
+    readStretch: async ({ path, format }, { start, length }, target, signal) => {
+      // Not `dd`, which counts from another place since QEMU 10 than before.
+      const file = { driver: format, file: { driver: 'file', filename: path } }
+      const argv = ['convert', '-q', '-U', '-O', 'raw', '--', `json:${JSON.stringify({ driver: 'raw', offset: start, size: length, file })}`, target]
+      await run(argv, path, [0], { timeoutMs: null, ...(signal === undefined ? {} : { signal }) })
+    },
+    dataByDepth: async (path, signal) => {
+      const bytes: number[] = []
+      await eachExtent({ path, format: 'qcow2' }, ({ depth, length, data }) => {
+        if (data) bytes[depth] = (bytes[depth] ?? 0) + length
+      }, signal)
+      return Array.from(bytes, (count) => count ?? 0)
+    },
+  }
+
+  async function eachExtent({ path, format }: ImageFile, visit: (extent: ImageExtent & { depth: number }) => void, signal?: AbortSignal): Promise<void> {
+    let rest = ''
+    await run(['map', '--output=json', '-U', '-f', format, '--', path], path, [0], {
+      timeoutMs: null,
+      ...(signal === undefined ? {} : { signal }),
+      onStdout: (text) => {
+        // A heavily used disk has millions of extents: each is taken as it comes.
+        const objects = (rest + text).split('}')
+        rest = objects.pop() ?? ''
+        for (const object of objects) visit(Extent.parse(JSON.parse(`${object.slice(object.indexOf('{'))}}`)))
+      },
+    })
+  }
+
+  async function runWithProgress(argv: string[], path: string, onProgress: (fraction: number) => void, signal: AbortSignal, onStarted?: (pid: number) => void): Promise<void> {
+    const progress = new ProgressReader(onProgress)
+    await run(argv, path, [0], { timeoutMs: null, signal, onStarted, onStdout: (text) => { progress.push(text) } })
+  }
+
+  async function create(path: string, argv: readonly string[], bytes: number, signal?: AbortSignal): Promise<void> {
+    await claim(path)
+    try {
+      // One that is allocated in full takes its time, and whoever can stop it waits for it.
+      await run(['create', '-q', ...argv, '--', path, String(bytes)], path, [0], signal === undefined ? {} : { signal, timeoutMs: null })
+    } catch (error) {
+      await rm(path, { force: true })
+      throw error
+    }
+  }
+
+  async function convert(request: ConvertRequest): Promise<void> {
+    const { source, sourceFormat, target, targetFormat, options, backing, onProgress, onStarted, signal } = request
+    await claim(target)
+    // Direct I/O keeps a large copy from pushing everything else out of the host's memory; not every file system has it.
+    const cache = [...((await takesDirectIo(target)) ? ['-t', 'none'] : []), ...((await takesDirectIo(source)) ? ['-T', 'none'] : [])]
+    const argv = ['convert', '-p', ...cache, '-f', sourceFormat, '-O', targetFormat, ...(backing === undefined ? [] : ['-B', backing.name, '-F', backing.format]), ...optionArguments(options), '--', source, target]
+    try {
+      await runWithProgress(argv, source, onProgress, signal, onStarted)
+    } catch (error) {
+      await rm(target, { force: true })
+      throw error
+    }
+  }
+
+  interface RunOptions { timeoutMs?: number | null; signal?: AbortSignal; onStdout?: (text: string) => void; onStarted?: ((pid: number) => void) | undefined }
+
+  /** @param path the image that it is about, for the error */
+  async function run(argv: string[], path: string, goodCodes: readonly number[] = [0], options: RunOptions = {}): Promise<{ stdout: string; code: number }> {
+    const { signal, onStdout, timeoutMs = questionMs } = options
+    if (isAborted(signal)) throw cancelled()
+    const child = spawn(program, argv, { stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true })
+    if (child.pid !== undefined) options.onStarted?.(child.pid)
+    let stdout = ''
+    let words = ''
+    let timedOut = false
+    child.stdout.on('data', (chunk: Buffer) => {
+      const text = chunk.toString('utf8')
+      if (onStdout === undefined) stdout += text
+      else onStdout(text)
+    })
+    child.stderr.on('data', (chunk: Buffer) => { words = (words + chunk.toString('utf8')).slice(-8192) })
+    const stop = (): void => { child.kill('SIGKILL') }
+    signal?.addEventListener('abort', stop, { once: true })
+    const timer = timeoutMs === null ? null : setTimeout(() => { timedOut = true; stop() }, timeoutMs)
+    const ended = await new Promise<{ code: number | null; signal: string | null; error: NodeJS.ErrnoException | null }>((resolve) => {
+      child.once('error', (error) => { resolve({ code: null, signal: null, error }) })
+      child.once('close', (code, by) => { resolve({ code, signal: by, error: null }) })
+    })
+    signal?.removeEventListener('abort', stop)
+    if (timer !== null) clearTimeout(timer)
+    if (isAborted(signal)) throw cancelled()
+    if (ended.error !== null) {
+      throw new RingsideError('QEMU_NOT_FOUND', `qemu-img can't be started (${ended.error.code ?? ended.error.message}): ${program}`, { path: program, hint: 'Install QEMU again, or choose its folder in the settings.' })
+    }
+    if (timedOut) throw new RingsideError('TIMED_OUT', `qemu-img did not finish within ${String((timeoutMs ?? 0) / 1000)} s: ${path}`, { path, hint: 'The disk or network share may not answer; try again.' })
+    if (ended.code !== null && goodCodes.includes(ended.code)) return { stdout, code: ended.code }
+    const failure: ProcessFailure = { command: program, argv, exitCode: ended.code, signal: ended.signal, stderrTail: lastLines(words) }
+    throw classifyImageFailure(failure, path)
+  }
+}
+
+function optionArguments(options: readonly string[]): string[] {
+  return options.flatMap((option) => ['-o', option])
+}
+
+function isAborted(signal: AbortSignal | undefined): boolean {
+  return signal?.aborted === true
+}
+
+function cancelled(): RingsideError {
+  return new RingsideError('CANCELLED', 'The work on the disk image was cancelled.')
+}
+
+/** Takes the name before qemu-img does, which would overwrite what is there. */
+async function claim(path: string): Promise<void> {
+  try {
+    await (await open(path, 'wx')).close()
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'EEXIST') {
+      throw new RingsideError('FILE_EXISTS', `There is a file of that name already: ${path}`, { path, hint: 'Choose another name, or move the file away.' }, { cause })
+    }
+    throw new RingsideError('FILE_UNREADABLE', `The image can't be made (${(cause as NodeJS.ErrnoException).code ?? 'unknown error'}): ${path}`, { path, hint: 'Check that the folder exists and that you may write to it.' }, { cause })
+  }
+}
+
+async function takesDirectIo(path: string): Promise<boolean> {
+  if (process.platform !== 'linux') return false
+  return open(path, constants.O_RDONLY | constants.O_DIRECT).then((handle) => handle.close().then(() => true), () => false)
+}

@@ -1,0 +1,38 @@
+import { readdir } from 'node:fs/promises'
+import { constants, setPriority } from 'node:os'
+import type { MachineDefinition } from '@shared/model'
+import type { QmpClient } from '../qmp'
+import { limitDisk } from './disk-limits'
+
+const priorities: Readonly<Record<MachineDefinition['processors']['priority'], number>> = {
+  low: constants.priority.PRIORITY_BELOW_NORMAL, normal: constants.priority.PRIORITY_NORMAL, high: constants.priority.PRIORITY_ABOVE_NORMAL,
+}
+
+/**
+ * What a command line can't say, before the guest runs for the first time: limits of disks, cables that are not plugged in, the priority of the process.
+ * @returns what is less than the definition asks for, a sentence each
+ */
+export async function applyFirstSettings(qmp: QmpClient, definition: MachineDefinition, pid: number): Promise<string[]> {
+  for (const { id, limits } of definition.disks) if (limits !== null) await limitDisk(qmp, definition, id, limits)
+  for (const { id, linkUp } of definition.nics) if (!linkUp) await setLink(qmp, id, false)
+  return definition.processors.priority === 'normal' ? [] : prioritise(pid, definition.processors.priority)
+}
+
+/** Plugs a card's cable in, or pulls it out. */
+export async function setLink(qmp: QmpClient, nicId: string, up: boolean): Promise<void> {
+  await qmp.execute('set_link', { name: nicId, up })
+}
+
+/**
+ * Linux keeps a priority for each thread, and those of the guest's processors are there already [setpriority(2)].
+ * @returns why it could not be done, a sentence; a guest that may be less swift than wanted is no reason not to start
+ */
+export async function prioritise(pid: number, priority: MachineDefinition['processors']['priority']): Promise<string[]> {
+  const threads = process.platform === 'linux' ? (await readdir(`/proc/${String(pid)}/task`).catch(() => [])).map(Number) : [pid]
+  try {
+    for (const thread of threads) setPriority(thread, priorities[priority])
+    return []
+  } catch (error) {
+    return [`The machine runs with the usual priority: this computer does not let you set it to ${priority} (${(error as NodeJS.ErrnoException).code ?? (error as Error).message}).`]
+  }
+}

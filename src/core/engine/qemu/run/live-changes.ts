@@ -1,0 +1,261 @@
+import { randomBytes } from 'node:crypto'
+import { RingsideError } from '@shared/errors'
+import type { Disk, ImageLocation, MachineDefinition, Nic } from '@shared/model'
+import type { LaunchPlan } from '../../engine'
+import type { LiveChange } from '../../live-change'
+import { keyOfNode, nicBackend, nicDevice, placeOfSlot, pluggedDiskDevice, pluggedMemoryId, type BlockNode } from '../argv'
+import { ArgumentList } from '../argv/argument-list'
+import { addDiskNodes, cdromNodes } from '../argv/block-nodes'
+import { driveNode } from '../argv/node-names'
+import { checkImage } from '../image/check-image'
+import { QmpCommandError, QmpTimeoutError, type QmpClient } from '../qmp'
+import type { JsonObject } from '../qmp/qmp-types'
+import { limitDisk } from './disk-limits'
+import { prioritise, setLink } from './first-settings'
+import { blockCommandMs, closeNodes, nodeFiles } from './layers'
+import { imagePath } from './run-files'
+
+/** How long a guest may take to let go of a device. One without a driver for hot-plug never does. */
+const unplugPatienceMs = 15_000
+/** How long a guest may take to unlock a CD drive after its button was pressed. */
+const trayPatienceMs = 5000
+
+export interface LiveMachine {
+  qmp: QmpClient
+  plan: LaunchPlan
+  /** What QEMU has. */
+  definition: MachineDefinition
+  paused: boolean
+  pid: number
+}
+
+/** Makes one change. See `EngineHardware`. */
+export async function makeLiveChange(machine: LiveMachine, change: LiveChange): Promise<void> {
+  switch (change.kind) {
+    case 'plugDisk':
+      return plugDisk(machine, change.disk)
+    case 'unplugDisk':
+      await unplug(machine, change.id)
+      return removeDiskNodes(machine, change.id)
+    case 'limitDisk':
+      return limitDisk(machine.qmp, machine.definition, change.id, change.limits)
+    case 'plugNic':
+      return plugNic(machine, change.nic)
+    case 'unplugNic':
+      await unplug(machine, change.id)
+      return removeBackend(machine.qmp, change.id)
+    case 'setLink':
+      requireDevice(machine.definition.nics, change.id)
+      return setLink(machine.qmp, change.id, change.up)
+    case 'changeMedium':
+      requireDevice(machine.definition.cdroms, change.id)
+      return changeMedium(machine, change.id, change.image)
+    case 'plugMemory':
+      return plugMemory(machine.qmp, change.pluggedMiB)
+    case 'prioritise':
+      return changePriority(machine.pid, change.priority)
+  }
+}
+
+function requireDevice<T extends { id: string }>(devices: readonly T[], id: string): T {
+  const device = devices.find((known) => known.id === id)
+  if (device === undefined) throw new RingsideError('NOT_FOUND', `The running machine has no device “${id}”.`)
+  return device
+}
+
+/** Collects nodes for `blockdev-add` in place of arguments. */
+class NodeList extends ArgumentList {
+  readonly nodes: BlockNode[] = []
+
+  override blockdev(node: BlockNode): void {
+    this.nodes.push(node)
+  }
+}
+
+async function plugDisk({ qmp, plan, definition }: LiveMachine, disk: Disk): Promise<void> {
+  if (await hasDevice(qmp, disk.id)) throw new RingsideError('ILLEGAL_STATE', `The running machine has a device “${disk.id}” already.`, { hint: 'One that was taken out may still be there until the guest lets go of it.' })
+  const facts = await checkImage({ path: imagePath(plan.machineFolder, disk.image), format: disk.format, readOnly: disk.readOnly, label: `disk “${disk.id}”` }, plan)
+  const list = new NodeList()
+  addDiskNodes(list, disk, facts, plan)
+  const place = disk.bus === 'virtio-scsi' || disk.slot === null ? {} : placeOf(plan, definition, disk.slot)
+  const opened: string[] = []
+  try {
+    for (const node of list.nodes) {
+      await qmp.executeWithin(blockCommandMs, 'blockdev-add', node)
+      opened.unshift(node['node-name'])
+    }
+    const device = pluggedDiskDevice(disk, place)
+    const iothread = device['iothread']
+    if (typeof iothread === 'string') await ensureIothread(qmp, iothread)
+    await qmp.executeWithin(blockCommandMs, 'device_add', device as JsonObject & { driver: string; id: string })
+    if (disk.limits !== null) await limitDisk(qmp, { disks: [disk], cdroms: [] }, disk.id, disk.limits)
+  } catch (error) {
+    if (!(await hasDevice(qmp, disk.id))) for (const node of opened) await qmp.executeWithin(blockCommandMs, 'blockdev-del', { 'node-name': node }).catch(() => undefined)
+    throw explained(error, `The disk “${disk.id}” can’t be plugged in`)
+  }
+}
+
+async function ensureIothread(qmp: QmpClient, id: string): Promise<void> {
+  await qmp.execute('object-add', { 'qom-type': 'iothread', id }).catch((error: unknown) => {
+    if (!(error instanceof QmpCommandError) || !/duplicate|already/iu.test(error.description)) throw error
+  })
+}
+
+async function plugNic({ qmp, plan, definition }: LiveMachine, nic: Nic): Promise<void> {
+  if (await hasDevice(qmp, nic.id)) throw new RingsideError('ILLEGAL_STATE', `The running machine has a device “${nic.id}” already.`, { hint: 'One that was taken out may still be there until the guest lets go of it.' })
+  await removeBackend(qmp, nic.id)
+  try {
+    await qmp.execute('netdev_add', nicBackend(nic) as JsonObject & { type: string; id: string })
+    const place = nic.slot === null ? {} : placeOf(plan, definition, nic.slot)
+    await qmp.execute('device_add', nicDevice(nic, definition.boot.order, place) as JsonObject & { driver: string; id: string })
+    if (!nic.linkUp) await setLink(qmp, nic.id, false)
+  } catch (error) {
+    if (!(await hasDevice(qmp, nic.id))) await removeBackend(qmp, nic.id).catch(() => undefined)
+    throw explained(error, `The network card “${nic.id}” can’t be plugged in`)
+  }
+}
+
+function placeOf({ qemu }: LaunchPlan, definition: MachineDefinition, slot: number): JsonObject {
+  return placeOfSlot({ definition, platform: process.platform, qemu }, slot)
+}
+
+/** The guest takes it, or gives it back, as it can. */
+async function plugMemory(qmp: QmpClient, pluggedMiB: number): Promise<void> {
+  await qmp.execute('qom-set', { path: `/machine/peripheral/${pluggedMemoryId}`, property: 'requested-size', value: pluggedMiB * 2 ** 20 }).catch((error: unknown) => {
+    throw explained(error, 'Memory can’t be plugged in')
+  })
+}
+
+async function changePriority(pid: number, priority: MachineDefinition['processors']['priority']): Promise<void> {
+  const [obstacle] = await prioritise(pid, priority)
+  if (obstacle !== undefined) throw new RingsideError('CAPABILITY_MISSING', obstacle)
+}
+
+/** Asks the guest to let go of a device, and waits until it has. Throws `GUEST_FAILED` when it does not. */
+async function unplug({ qmp, paused }: LiveMachine, id: string): Promise<void> {
+  if (!(await hasDevice(qmp, id))) return
+  if (paused) throw new RingsideError('GUEST_FAILED', `The guest is paused and can’t let go of “${id}”; it is taken out at the next start.`, { hint: 'Resume the machine, and take it out then.' })
+  const deleted = qmp.nextEvent('DEVICE_DELETED', ({ device }) => device === id, unplugPatienceMs)
+  deleted.catch(() => undefined)
+  const refused = qmp.nextEvent('DEVICE_UNPLUG_GUEST_ERROR', ({ device }) => device === id, unplugPatienceMs)
+  refused.catch(() => undefined)
+  try {
+    await qmp.execute('device_del', { id })
+  } catch (error) {
+    // Asked for before, and not answered yet.
+    if (!(error instanceof QmpCommandError) || !/process of unplug/iu.test(error.description)) throw explained(error, `“${id}” can’t be taken out`)
+  }
+  const letGo = await Promise.race([deleted.then(() => true), refused.then(() => false, () => deleted.then(() => true))]).catch((error: unknown) => {
+    if (error instanceof QmpTimeoutError) return false
+    throw error
+  })
+  if (!letGo && (await hasDevice(qmp, id))) throw new RingsideError('GUEST_FAILED', `The guest does not let go of “${id}”; it is taken out when the guest does, or at the next start.`, { hint: 'Close what uses it in the guest.' })
+}
+
+/** Whatever of a disk's files QEMU still has open, newest first: each reads from the next. */
+export async function removeDiskNodes({ qmp, definition }: Pick<LiveMachine, 'qmp' | 'definition'>, id: string): Promise<void> {
+  const known = { disks: definition.disks, cdroms: definition.cdroms }
+  const own = { ...known, disks: known.disks.some((disk) => disk.id === id) ? known.disks : [...known.disks, { id } as Disk] }
+  await closeNodes(qmp, [...(await nodeFiles(qmp)).keys()].filter((node) => keyOfNode(own, node) === id))
+}
+
+/** One that is not there is fine. */
+export async function removeBackend(qmp: QmpClient, id: string): Promise<void> {
+  await qmp.execute('netdev_del', { id }).catch((error: unknown) => {
+    if (!(error instanceof QmpCommandError)) throw error
+  })
+}
+
+/** Ids of everything that was given one: devices of the machine's, and those that Ringside adds. */
+export async function deviceIds(qmp: QmpClient): Promise<Set<string>> {
+  const children = await qmp.execute('qom-list', { path: '/machine/peripheral' })
+  return new Set(children.filter(({ type }) => type.startsWith('child<')).map(({ name }) => name))
+}
+
+async function hasDevice(qmp: QmpClient, id: string): Promise<boolean> {
+  return (await deviceIds(qmp)).has(id)
+}
+
+/**
+ * Another disc, or none. The new one is opened before the old one goes, so that a file that can't be used changes nothing.
+ * Throws `GUEST_FAILED` when the guest keeps the tray locked.
+ */
+async function changeMedium({ qmp, plan, definition }: LiveMachine, id: string, image: ImageLocation | null): Promise<void> {
+  const before = [...(await nodeFiles(qmp)).keys()].filter((node) => keyOfNode(definition, node) === id)
+  const name = `${driveNode(id)}.${randomBytes(4).toString('hex')}`
+  if (image !== null) {
+    const facts = await checkImage({ path: imagePath(plan.machineFolder, image), format: 'raw', readOnly: true, label: `CD image in “${id}”` }, plan)
+    try {
+      for (const node of cdromNodes(name, facts)) await qmp.executeWithin(blockCommandMs, 'blockdev-add', node)
+    } catch (error) {
+      await closeNodes(qmp, [name])
+      throw explained(error, `The disc can’t be put into “${id}”`)
+    }
+  }
+  try {
+    await openTray(qmp, id)
+    if ((await driveOf(qmp, id))?.inserted !== undefined) await qmp.executeWithin(blockCommandMs, 'blockdev-remove-medium', { id })
+    if (image !== null) await qmp.executeWithin(blockCommandMs, 'blockdev-insert-medium', { id, 'node-name': name })
+  } catch (error) {
+    await closeNodes(qmp, [name])
+    throw explained(error, `The disc in “${id}” can’t be changed`)
+  } finally {
+    await qmp.execute('blockdev-close-tray', { id }).catch(() => undefined)
+  }
+  await closeNodes(qmp, before)
+}
+
+async function openTray(qmp: QmpClient, id: string): Promise<void> {
+  const opened = qmp.nextEvent('DEVICE_TRAY_MOVED', (moved) => moved.id === id && moved['tray-open'], trayPatienceMs)
+  opened.catch(() => undefined)
+  // Where the guest has locked the drive this presses its button, and the guest decides.
+  await qmp.execute('blockdev-open-tray', { id, force: false }).catch((error: unknown) => {
+    if (!(error instanceof QmpCommandError) || !/locked/iu.test(error.description)) throw error
+  })
+  if ((await driveOf(qmp, id))?.tray_open === true) return
+  await opened.catch((error: unknown) => {
+    if (error instanceof QmpTimeoutError) throw new RingsideError('GUEST_FAILED', `The guest keeps the drive “${id}” locked; the disc is changed at the next start.`, { hint: 'Eject the disc in the guest, then change it again.' })
+    throw error
+  })
+}
+
+async function driveOf(qmp: QmpClient, id: string): Promise<{ inserted?: { file: string; 'node-name'?: string }; tray_open?: boolean } | undefined> {
+  const drives = await qmp.executeWithin(blockCommandMs, 'query-block')
+  return drives.find(({ qdev }) => qdev === id || qdev?.endsWith(`/${id}`) === true)
+}
+
+function explained(error: unknown, what: string): unknown {
+  if (!(error instanceof QmpCommandError)) return error
+  return new RingsideError('QEMU_FAILED', `${what}: ${error.description}`, {}, { cause: error })
+}
+
+/**
+ * What QEMU has of a definition's disks and cards: asked by whoever takes a machine over, since the one before may have been cut off between a change and its record. What is open
+ * and belongs to none of them is closed; limits, links and discs are made as the definition says.
+ * `definition` has everything that may be there.
+ * @param tell told of what could not be made so
+ */
+export async function recoverHardware({ qmp, plan, definition, ...machine }: LiveMachine, tell: (sentence: string) => void): Promise<MachineDefinition> {
+  const ids = await deviceIds(qmp)
+  const there = { ...definition, disks: definition.disks.filter(({ id }) => ids.has(id)), nics: definition.nics.filter(({ id }) => ids.has(id)) }
+  for (const { id } of definition.disks) if (!ids.has(id)) await removeDiskNodes({ qmp, definition }, id)
+  for (const { id } of definition.nics) if (!ids.has(id)) await removeBackend(qmp, id)
+  for (const { id, linkUp } of there.nics) await setLink(qmp, id, linkUp)
+  for (const disk of there.disks) {
+    await limitDisk(qmp, there, disk.id, disk.limits).catch((error: unknown) => {
+      if (disk.limits !== null) tell(`The limits of the disk “${disk.id}” could not be set: ${(error as Error).message}`)
+    })
+  }
+  if (there.memory.maximumMiB !== null) await plugMemory(qmp, there.memory.pluggedMiB).catch((error: unknown) => { tell((error as Error).message) })
+  // Where it can't be had, the start has said so.
+  await prioritise(machine.pid, there.processors.priority)
+  const files = await nodeFiles(qmp)
+  for (const { id, image } of there.cdroms) {
+    const node = (await driveOf(qmp, id))?.inserted?.['node-name']
+    const inDrive = node === undefined ? null : files.get(node)?.file ?? null
+    if (inDrive === (image === null ? null : imagePath(plan.machineFolder, image))) continue
+    await changeMedium({ ...machine, qmp, plan, definition: there }, id, image).catch((error: unknown) => { tell((error as Error).message) })
+  }
+  return there
+}
+

@@ -1,0 +1,93 @@
+import { constants } from 'node:fs'
+import { access, stat } from 'node:fs/promises'
+import { RingsideError } from '@shared/errors'
+import { consolePortCount, type MachineDefinition } from '@shared/model'
+import { firstNvramPath } from '../../../library/paths'
+import type { LaunchPlan } from '../../engine'
+import { buildArgv, type ArgvInput, type BuiltArgv, type ImageFacts } from '../argv'
+import { vsockPath } from '../limits/surroundings'
+import { checkFile, checkImage } from '../image/check-image'
+import { chooseAudioDriver } from './audio-driver'
+import type { RunEndpoints } from './endpoints'
+import { hasNvram } from './nvram'
+import { imagePath, type RunFiles } from './run-files'
+
+/** Looks at every file of the machine, then builds its command line. Throws for the first that can't be used. */
+export async function prepareArgv(plan: LaunchPlan, files: RunFiles, run: RunEndpoints): Promise<BuiltArgv> {
+  const definition = runningDefinition(plan)
+  const [images, nvram, kernel, audioDriver] = await Promise.all([
+    checkImages(definition, plan), checkNvram(definition, plan), checkKernel(definition, plan.machineFolder), chooseAudioDriver(definition, plan.qemu), checkSharedFolders(definition), checkVsock(definition),
+  ])
+  return buildArgv(argvInput(plan, files, run, { images, nvram, kernel, audioDriver }))
+}
+
+/** The definition that the guest sees: saved state is loaded into the machine that it was saved from. */
+export function runningDefinition({ definition, restore }: Pick<LaunchPlan, 'definition' | 'restore'>): MachineDefinition {
+  return restore === null ? definition : { ...restore.definition, name: definition.name }
+}
+
+export function argvInput(plan: LaunchPlan, files: RunFiles, run: RunEndpoints, found: Pick<ArgvInput, 'images' | 'nvram' | 'kernel' | 'audioDriver'>): ArgvInput {
+  const definition = runningDefinition(plan)
+  return {
+    definition,
+    qemu: plan.qemu,
+    accelerator: plan.restore?.accelerator ?? plan.accelerator,
+    platform: process.platform,
+    ...found,
+    files: {
+      pid: files.runtime.pid,
+      serialLogs: Array.from({ length: consolePortCount(definition) }, (_, index) => files.machine.serialLog(index)),
+      tlsFolder: run.tlsFolder,
+    },
+    endpoints: run.endpoints,
+    incoming: plan.restore !== null,
+  }
+}
+
+async function checkImages(definition: MachineDefinition, plan: LaunchPlan): Promise<Record<string, ImageFacts>> {
+  const drives = [
+    ...definition.disks.map((disk) => ({ ...disk, label: `disk “${disk.id}”` })),
+    ...definition.cdroms.map((cdrom) => ({ ...cdrom, format: 'raw' as const, readOnly: true, label: `CD image in “${cdrom.id}”` })),
+  ]
+  const checked = await Promise.all(drives.map(async ({ id, image, format, readOnly, label }) => {
+    if (image === null) return null
+    return [id, await checkImage({ path: imagePath(plan.machineFolder, image), format, readOnly, label }, plan)] as const
+  }))
+  return Object.fromEntries(checked.filter((entry) => entry !== null))
+}
+
+async function checkNvram({ firmware }: MachineDefinition, plan: LaunchPlan): Promise<ImageFacts | null> {
+  if (firmware.type !== 'uefi') return null
+  const path = imagePath(plan.machineFolder, { kind: 'own', path: firmware.nvram })
+  // Made by the first start.
+  if (firmware.nvram === firstNvramPath && !(await hasNvram(path))) return { path, driver: 'file', directIo: false, backing: [] }
+  return checkImage({ path, format: 'qcow2', readOnly: false, label: 'store of UEFI variables' }, plan)
+}
+
+async function checkKernel({ boot }: MachineDefinition, machineFolder: string): Promise<ArgvInput['kernel']> {
+  if (boot.kernel === null) return null
+  const kernel = imagePath(machineFolder, boot.kernel.kernel)
+  const initrd = boot.kernel.initrd === null ? null : imagePath(machineFolder, boot.kernel.initrd)
+  await checkFile({ path: kernel, readOnly: true, label: 'kernel' })
+  if (initrd !== null) await checkFile({ path: initrd, readOnly: true, label: 'initial ramdisk' })
+  return { kernel, initrd }
+}
+
+async function checkSharedFolders({ sharedFolders }: MachineDefinition): Promise<void> {
+  for (const { path, readOnly } of sharedFolders) {
+    const found = await stat(path).catch(() => null)
+    if (found?.isDirectory() !== true) throw new RingsideError('FILE_NOT_FOUND', `The shared folder is not there: ${path}`, { path, hint: 'Make it, or remove it from the machine’s hardware.' })
+    await access(path, readOnly ? constants.R_OK | constants.X_OK : constants.R_OK | constants.W_OK | constants.X_OK).catch((cause: unknown) => {
+      throw new RingsideError('FILE_UNREADABLE', `You may not ${readOnly ? 'read' : 'write to'} the shared folder: ${path}`, { path, hint: 'Change its permissions, or remove it from the machine’s hardware.' }, { cause })
+    })
+  }
+}
+
+async function checkVsock({ vsock }: MachineDefinition): Promise<void> {
+  if (vsock === null || process.platform !== 'linux') return
+  await access(vsockPath, constants.R_OK | constants.W_OK).catch((cause: unknown) => {
+    throw new RingsideError('CAPABILITY_MISSING', `The machine has sockets to the host (vsock), and this computer’s kernel offers none to you: ${vsockPath}`, {
+      path: vsockPath, hint: 'Run “sudo modprobe vhost_vsock”, or switch them off in the machine’s hardware.',
+    }, { cause })
+  })
+}

@@ -1,0 +1,390 @@
+import { access, rm } from 'node:fs/promises'
+import type { Duplex } from 'node:stream'
+import { RingsideError } from '@shared/errors'
+import type { MachineDefinition, MetricsSample } from '@shared/model'
+import type { EngineEvent, LaunchPlan, PullRequest, RunningMachine, SavedRun, SnapshotOrder, SnapshotTaken } from '../../engine'
+import { type LiveChange, withLiveChange } from '../../live-change'
+import { connectEndpoint } from '../endpoint'
+import { MetricsSampler } from '../metrics/sampler'
+import type { QemuProcess } from '../process/qemu-process'
+import { AgentLine } from '../agent/agent-line'
+import { freezeObstacle, inTurn, thawFileSystems, type OpenAgent } from '../agent/file-systems'
+import { GuestOperations } from '../agent/guest-operations'
+import { connectQmp, isEvent, QmpClosedError, type QmpClient, type QmpEvent, type RunState, type ShutdownCause } from '../qmp'
+import { addClipboardChannel, clipboardObstacle, removeClipboardChannel, wantsClipboard } from './clipboard-channel'
+import { judgeEnding } from './ending'
+import type { RunEndpoints } from './endpoints'
+import { EventHub } from './event-hub'
+import { openAgent, openGraphics, openSerial } from './consoles'
+import { GuestHold, slowCommandMs } from './guest-hold'
+import { ioErrorNote } from './io-error'
+import { readTopLayers } from './layers'
+import { pullLayer } from './pull-layer'
+import { resizeDisk } from './resize-disk'
+import { makeLiveChange, recoverHardware, removeBackend, removeDiskNodes } from './live-changes'
+import { recoverRun } from './recover-run'
+import type { RunFiles } from './run-files'
+import { saveState } from './save-state'
+import { takeScreenshot } from './screenshot'
+import { chooseMemoryMeans, type MemoryMeans } from './snapshot-memory'
+import { SnapshotTaking } from './take-snapshot'
+
+export interface MachineParts {
+  plan: LaunchPlan
+  files: RunFiles
+  run: RunEndpoints
+  qemu: QemuProcess
+  qmp: QmpClient
+  notes: string[]
+  paused: boolean
+}
+
+/** How long QEMU may take to end after it was asked to, flushing its disks, before it is killed. */
+const quitPatienceMs = 10_000
+
+/** One running QEMU machine. Made by the engine; see `RunningMachine` for the contract. */
+export class QemuMachine implements RunningMachine {
+  readonly #parts: MachineParts
+  readonly #events = new EventHub()
+  readonly #notes: string[]
+  readonly #sampler: MetricsSampler
+  readonly #ended = Promise.withResolvers<void>()
+  readonly #openAgent: OpenAgent | null
+  /** null: the machine has no channel for an agent. */
+  readonly #agentLine: AgentLine | null
+  readonly guest = new GuestOperations(() => this.#requireAgent())
+  #qmp: QmpClient
+  #paused: boolean
+  #pauseAsked = false
+  /** While its state is being kept. */
+  #hold: GuestHold | null = null
+  /** The device that is being taken out. */
+  #changing: string | null = null
+  #asked = false
+  #released = false
+  #cause: ShutdownCause | null = null
+
+  constructor(parts: MachineParts) {
+    this.#parts = { ...parts }
+    this.#qmp = parts.qmp
+    this.#paused = parts.paused
+    this.#notes = [...parts.notes]
+    this.#sampler = new MetricsSampler(parts.qemu.pid, parts.plan.definition.balloon)
+    this.#openAgent = parts.plan.definition.guestAgent ? inTurn(() => openAgent(this.#qmp, parts.run.endpoints), () => { this.#agentLine?.letGo() }) : null
+    this.#agentLine = this.#openAgent === null ? null : new AgentLine(this.#openAgent)
+    this.#listen(parts.qmp)
+    void parts.qemu.exited.then(() => this.#end())
+  }
+
+  get qemuPid(): number {
+    return this.#parts.qemu.pid
+  }
+
+  get paused(): boolean {
+    return this.#paused
+  }
+
+  get notes(): readonly string[] {
+    return this.#notes
+  }
+
+  addNote(sentence: string): void {
+    this.#notes.push(sentence)
+    this.#events.emit({ type: 'note', message: sentence })
+  }
+
+  onEvent(listener: (event: EngineEvent) => void): () => void {
+    return this.#events.subscribe(listener)
+  }
+
+  /** Lets the guest go for the first time, everything that comes before it in the same breath. */
+  async begin(): Promise<void> {
+    const extras = this.#addExtras()
+    await this.#qmp.executeWithin(slowCommandMs, 'cont')
+    this.#paused = false
+    // Memory can be that of a moment at which a snapshot held its file systems still.
+    if (this.#parts.plan.restore !== null && this.#openAgent !== null) void thawFileSystems(this.#openAgent).catch(() => undefined)
+    await extras
+  }
+
+  /** Learns the state of a machine that was taken over, or that was out of reach for a moment. */
+  async catchUp(): Promise<void> {
+    const { plan, files } = this.#parts
+    await recoverRun(this.#qmp, { plan, mark: files.runtime.held, openAgent: this.#openAgent }).catch((error: unknown) => {
+      this.addNote(`What was under way when the connection to the machine broke could not be ended: ${wordsOf(error)}`)
+    })
+    this.#nowHas(await recoverHardware({ qmp: this.#qmp, plan, definition: plan.definition, paused: this.#paused, pid: this.qemuPid }, (sentence) => { this.addNote(sentence) }))
+    await this.#addExtras()
+    await this.#noticeState()
+  }
+
+  async #noticeState(): Promise<void> {
+    const status = await this.#qmp.execute('query-status')
+    const was = this.#paused
+    this.#paused = !status.running
+    if (was === this.#paused) return
+    this.#events.emit(this.#paused ? { type: 'paused', why: whyPaused(status.status) } : { type: 'resumed' })
+  }
+
+  async resume(): Promise<void> {
+    await this.#qmp.executeWithin(slowCommandMs, 'cont')
+    this.#paused = false
+  }
+
+  async pause(): Promise<void> {
+    this.#pauseAsked = true
+    await this.#qmp.executeWithin(slowCommandMs, 'stop')
+    this.#paused = true
+  }
+
+  async pressPowerButton(): Promise<void> {
+    await this.#qmp.execute('system_powerdown')
+  }
+
+  async reset(): Promise<void> {
+    await this.#qmp.execute('system_reset')
+  }
+
+  async powerOff(): Promise<void> {
+    this.#asked = true
+    const { qemu } = this.#parts
+    await this.#qmp.quit(quitPatienceMs).catch(() => undefined)
+    if (!(await qemu.exitedWithin(quitPatienceMs))) await qemu.kill()
+    await this.#ended.promise
+  }
+
+  async save(
+    ramFile: string, onProgress: (fraction: number | null) => void, signal: AbortSignal, keep?: (saved: { ramFormat: SavedRun['ramFormat'] }) => Promise<void>,
+  ): Promise<{ ramFormat: SavedRun['ramFormat'] }> {
+    const hold = this.#beginHold()
+    const { files, plan } = this.#parts
+    try {
+      await hold.begin()
+      await hold.stop()
+      await removeClipboardChannel(this.#qmp)
+      const ramFormat = await saveState(this.#qmp, { file: ramFile, socket: files.runtime.ram, features: plan.qemu.features, onProgress, signal })
+      await keep?.({ ramFormat }).catch(async (error: unknown) => {
+        await rm(ramFile, { force: true })
+        throw error
+      })
+      await this.powerOff()
+      return { ramFormat }
+    } catch (error) {
+      await this.#undoSave(hold)
+      throw error
+    } finally {
+      this.#hold = null
+    }
+  }
+
+  snapshotMemory(): Promise<MemoryMeans> {
+    const { qemu, accelerator } = this.#parts.plan
+    return chooseMemoryMeans(this.#qmp, { qemu, accelerator, paused: this.#paused })
+  }
+
+  freezeObstacle(): Promise<string | null> {
+    if (this.#openAgent === null) return Promise.resolve('The machine has no channel for a guest agent.')
+    if (this.#paused) return Promise.resolve('The guest is paused, and its agent with it.')
+    return freezeObstacle(this.#openAgent)
+  }
+
+  async topLayers(): Promise<Record<string, string>> {
+    const tops = await readTopLayers(this.#qmp, this.#parts.plan.definition)
+    return Object.fromEntries([...tops].map(([key, { file }]) => [key, file]))
+  }
+
+  async takeSnapshot(order: SnapshotOrder, onProgress: (fraction: number | null) => void, signal: AbortSignal): Promise<SnapshotTaken> {
+    const hold = this.#beginHold()
+    const qmp = this.#qmp
+    const { plan, files } = this.#parts
+    const clipboard = { remove: () => removeClipboardChannel(qmp), restore: () => this.#addExtras() }
+    try {
+      const tell = (sentence: string): void => { this.addNote(sentence) }
+      return await new SnapshotTaking({ qmp, plan, socket: files.runtime.ram, hold, paused: this.#paused, openAgent: this.#openAgent, clipboard, tell }, order, onProgress, signal).take()
+    } finally {
+      this.#hold = null
+      // Where the guest could not be let go as it should, or stopped by itself meanwhile, that is told now.
+      if (!qmp.isClosed) await this.#noticeState()
+    }
+  }
+
+  pullLayer(request: PullRequest, onProgress: (fraction: number | null) => void, signal: AbortSignal): Promise<void> {
+    return pullLayer(this.#qmp, this.#parts.plan, request, onProgress, signal)
+  }
+
+  resizeDisk(disk: string, bytes: number): Promise<void> {
+    return resizeDisk(this.#qmp, this.#parts.plan.definition, disk, bytes)
+  }
+
+  get definition(): MachineDefinition {
+    return this.#parts.plan.definition
+  }
+
+  async changeHardware(change: LiveChange): Promise<void> {
+    const { plan } = this.#parts
+    if (this.#hold !== null) throw new RingsideError('ILLEGAL_STATE', 'The machine is being saved, or a snapshot of it taken.', { state: 'saving' })
+    this.#changing = change.kind === 'unplugDisk' || change.kind === 'unplugNic' ? change.id : null
+    try {
+      await makeLiveChange({ qmp: this.#qmp, plan, definition: plan.definition, paused: this.#paused, pid: this.qemuPid }, change)
+      this.#nowHas(withLiveChange(this.#parts.plan.definition, change))
+    } finally {
+      this.#changing = null
+    }
+  }
+
+  #nowHas(definition: MachineDefinition): void {
+    this.#parts.plan = { ...this.#parts.plan, definition }
+  }
+
+  /** The guest let go of a device. While somebody waits for that, it is theirs to note. */
+  async #noticeGone(id: string | undefined): Promise<void> {
+    const { definition } = this.#parts.plan
+    if (id === undefined || this.#changing === id) return
+    const kind = definition.disks.some((disk) => disk.id === id) ? 'unplugDisk' : definition.nics.some((nic) => nic.id === id) ? 'unplugNic' : null
+    if (kind === null) return
+    const change = { kind, id } as const
+    await (kind === 'unplugDisk' ? removeDiskNodes({ qmp: this.#qmp, definition }, id) : removeBackend(this.#qmp, id))
+    this.#nowHas(withLiveChange(this.#parts.plan.definition, change))
+    this.#events.emit({ type: 'unplugged', change })
+  }
+
+  openGraphics(): Promise<Duplex> {
+    return openGraphics(this.#qmp, this.#parts.plan.definition, this.#parts.run.endpoints)
+  }
+
+  openSerial(port: number): Promise<Duplex> {
+    return openSerial(this.#qmp, this.#parts.run.endpoints, port)
+  }
+
+  async screenshot(): Promise<Uint8Array | null> {
+    const { plan, files } = this.#parts
+    if (plan.definition.display.model === 'none') return null
+    return takeScreenshot(this.#qmp, files.runtime.folder, plan.qemu.features['screendumpPng'] === true)
+  }
+
+  sample(): Promise<MetricsSample> {
+    return this.#sampler.sample(this.#qmp)
+  }
+
+  release(): Promise<void> {
+    this.#released = true
+    this.#agentLine?.close()
+    this.#events.clear()
+    this.#qmp.close()
+    return Promise.resolve()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.release()
+  }
+
+  #requireAgent(): AgentLine {
+    if (this.#agentLine === null) {
+      throw new RingsideError('CAPABILITY_MISSING', 'The machine has no channel for a guest agent.', { hint: 'Switch on “Guest agent” in its hardware, and start it anew.' })
+    }
+    if (this.#paused) throw new RingsideError('ILLEGAL_STATE', 'The guest is paused, and its agent with it.', { state: 'paused', hint: 'Resume the machine.' })
+    return this.#agentLine
+  }
+
+  /** What a machine does without when it can't be had. */
+  async #addExtras(): Promise<void> {
+    const { definition, qemu } = this.#parts.plan
+    const balloon = this.#sampler.begin(this.#qmp).catch((error: unknown) => { this.addNote(`The guest's use of memory is not known: ${wordsOf(error)}`) })
+    if (wantsClipboard(definition)) {
+      const obstacle = clipboardObstacle(qemu)
+      if (obstacle !== null) this.addNote(obstacle)
+      else await addClipboardChannel(this.#qmp).catch((error: unknown) => { this.addNote(`The clipboard is not shared: ${wordsOf(error)}`) })
+    }
+    await balloon
+  }
+
+  /** Nothing but one at a time keeps the guest's state. */
+  #beginHold(): GuestHold {
+    if (this.#hold !== null) throw new RingsideError('ILLEGAL_STATE', 'The machine is being saved, or a snapshot of it taken.', { state: 'saving' })
+    this.#hold = new GuestHold(this.#qmp, this.#paused, this.#parts.files.runtime.held)
+    return this.#hold
+  }
+
+  async #undoSave(hold: GuestHold): Promise<void> {
+    if (this.#qmp.isClosed || this.#asked) return
+    await this.#addExtras()
+    await hold.resume().then(() => hold.end(), () => undefined)
+    await this.#noticeState()
+  }
+
+  #listen(qmp: QmpClient): void {
+    qmp.onEvent((event) => { this.#heard(event) })
+    void qmp.closed.then(() => this.#monitorClosed(qmp))
+  }
+
+  #heard(event: QmpEvent): void {
+    if ((isEvent(event, 'STOP') || isEvent(event, 'RESUME')) && this.#hold?.owns(event) === true) return
+    if (isEvent(event, 'STOP')) void this.#stopped()
+    else if (isEvent(event, 'RESUME')) this.#resumed()
+    else if (isEvent(event, 'RESET')) this.#events.emit({ type: 'reset' })
+    else if (isEvent(event, 'SHUTDOWN')) this.#shuttingDown(event.data.reason, event.data.guest)
+    else if (isEvent(event, 'DEVICE_DELETED')) void this.#noticeGone(event.data.device).catch(() => undefined)
+    else if (isEvent(event, 'GUEST_PANICKED')) this.#events.emit({ type: 'note', message: 'The guest’s operating system crashed.' })
+    else if (isEvent(event, 'BLOCK_IO_ERROR') && event.data.action === 'stop') {
+      this.#events.emit({ type: 'note', message: ioErrorNote(this.#parts.plan.definition, event.data) })
+    }
+  }
+
+  async #stopped(): Promise<void> {
+    const asked = this.#pauseAsked
+    this.#pauseAsked = false
+    this.#paused = true
+    const status = asked ? 'paused' : await this.#qmp.execute('query-status').then((info) => info.status, () => 'paused' as const)
+    // Before its end and before a migration QEMU stops the guest too; the end is told as such.
+    if (status === 'shutdown' || status === 'finish-migrate' || status === 'postmigrate' || status === 'running') return
+    this.#events.emit({ type: 'paused', why: whyPaused(status) })
+  }
+
+  #resumed(): void {
+    this.#paused = false
+    this.#events.emit({ type: 'resumed' })
+  }
+
+  #shuttingDown(cause: ShutdownCause, guest: boolean): void {
+    this.#cause = cause
+    this.#events.emit({ type: 'shuttingDown', by: guest ? 'guest' : 'host' })
+  }
+
+  /** As a rule the process is gone now. When it lives, the connection broke, and is made again. */
+  async #monitorClosed(old: QmpClient): Promise<void> {
+    const { qemu, run } = this.#parts
+    if (this.#released || old !== this.#qmp) return
+    qemu.watchForExit()
+    if (await qemu.exitedWithin(1_000)) return
+    const gone = new AbortController()
+    void qemu.exited.then(() => { gone.abort(new QmpClosedError(null)) })
+    try {
+      const qmp = await connectQmp(() => connectEndpoint(run.endpoints.qmp), { patienceMs: 30_000, signal: gone.signal })
+      if (this.#released) { qmp.close(); return }
+      this.#qmp = qmp
+      this.#listen(qmp)
+      await this.catchUp()
+    } catch (error) {
+      if (qemu.exit === null) this.addNote(`The connection to QEMU broke and can't be made again: ${wordsOf(error)} Powering the machine off ends it.`)
+    }
+  }
+
+  async #end(): Promise<void> {
+    const { qemu, files } = this.#parts
+    this.#qmp.close()
+    const failure = await qemu.failure()
+    const pidFileLeft = await access(files.runtime.pid).then(() => true, () => false)
+    const { clean, reason } = judgeEnding({ cause: this.#cause, asked: this.#asked, pidFileLeft, failure })
+    this.#ended.resolve()
+    this.#events.emit({ type: 'ended', clean, reason, failure: clean ? null : failure })
+  }
+}
+
+function whyPaused(status: RunState): 'asked' | 'io-error' | 'watchdog' | 'other' {
+  if (status === 'paused') return 'asked'
+  return status === 'io-error' || status === 'watchdog' ? status : 'other'
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

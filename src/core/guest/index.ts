@@ -1,0 +1,1 @@
+export { GuestService } from './guest-service'

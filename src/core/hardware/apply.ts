@@ -1,0 +1,120 @@
+import { isRingsideError } from '@shared/errors'
+import type { HardwareDifference, MachineDefinition, MachineHardware } from '@shared/model'
+import { isRepeatable, type LiveChange, withLiveChange } from '../engine/live-change'
+import type { HeldMachine } from '../machine/held-machine'
+import { compareDefinitions } from '../snapshot/compare'
+import type { HardwareWork } from './context'
+import { hardwareOf, inPresentLayers, isSameHardware, withHardware, withOwnAddresses } from './hardware'
+import { rememberDefinition } from './history'
+import { type LivePlan, pathOf, planLive } from './live-plan'
+
+/** A guest may take its time to let go of a device; the engine's own limit is shorter. */
+const liveChangeMs = 60_000
+
+/** What a change would do to a machine. @param running what QEMU has; null: it does not run */
+export function planChange(running: MachineDefinition | null, stored: MachineDefinition, wanted: MachineHardware): LivePlan {
+  if (running !== null) return planLive(running, stored, wanted)
+  const hardware = inStoredPlaces(inPresentLayers(wanted, stored), stored)
+  const differences = compareDefinitions(stored, withHardware(stored, hardware)).map((difference) => ({ ...difference, when: 'now' as const, reason: null }))
+  return { hardware, changes: [], differences }
+}
+
+/** What QEMU has; null: the machine does not run. */
+export function runningOf(held: Pick<HeldMachine, 'live' | 'run'>): MachineDefinition | null {
+  return held.live && held.run !== null ? withOwnAddresses(held.run) : null
+}
+
+/** Places are given while a machine runs, and are nobody's to choose. */
+function inStoredPlaces(hardware: MachineHardware, stored: MachineDefinition): MachineHardware {
+  const placed = <T extends { id: string; slot: number | null }>(devices: T[], known: readonly T[]): T[] => devices.map((device) => ({ ...device, slot: known.find(({ id }) => id === device.id)?.slot ?? null }))
+  return { ...hardware, disks: placed(hardware.disks, stored.disks), nics: placed(hardware.nics, stored.nics) }
+}
+
+/**
+ * Changes a machine that the caller holds. `machine.json` first, whole, with everything that is wanted; then what can be live, one by one, each noted in the record of the run. Cut off
+ * anywhere, the stored definition is what is wanted, and QEMU is asked what it has by whoever takes the machine over: what it has not got waits for the next start.
+ * A guest that does not let go of a device is no error: the change then waits too. Throws what else keeps a device from being plugged in; it is then not in `machine.json` either.
+ */
+export async function applyHardware({ context, held }: HardwareWork, wanted: MachineHardware): Promise<HardwareDifference[]> {
+  const { library } = context.snapshots
+  const stored = held.stored.definition
+  const plan = planChange(runningOf(held), stored, wanted)
+  if (plan.changes.length === 0 && isSameHardware(plan.hardware, hardwareOf(stored))) return []
+  await held.requireFreeImages(withHardware(stored, plan.hardware))
+  await rememberDefinition(held.stored)
+  await context.atStep('hardware:remembered')
+  await library.update(held.id, (now) => withHardware(now, inPresentLayers(plan.hardware, now)))
+  held.log('hardware.changed', { differences: plan.differences.map(({ path, when }) => ({ path, when })) })
+  await context.atStep('hardware:definition-changed')
+  const waits = new Map<string, string>()
+  const failures: unknown[] = []
+  for (const change of plan.changes) {
+    if (!held.live) break
+    try {
+      await makeLive({ context, held }, change)
+    } catch (error) {
+      held.log('hardware.notLive', { change: change.kind, path: pathOf(change), message: (error as Error).message })
+      if (!held.live) break
+      if (isRingsideError(error, 'GUEST_FAILED') || isRingsideError(error, 'CAPABILITY_MISSING')) waits.set(pathOf(change), error.message)
+      else {
+        failures.push(error)
+        await takeBack({ context, held }, change, stored)
+      }
+    }
+  }
+  if (failures.length > 0) throw failures[0]
+  return plan.differences.map((difference) => {
+    const reason = [...waits].find(([path]) => difference.path === path || difference.path.startsWith(`${path}.`))?.[1]
+    return reason === undefined ? difference : { ...difference, when: 'nextStart', reason }
+  })
+}
+
+/**
+ * One change in QEMU and in the record of the run. What can be done twice is recorded first, and whoever takes the machine over does it again; of what can be plugged, QEMU tells whether
+ * it has it.
+ */
+async function makeLive({ context, held }: HardwareWork, change: LiveChange): Promise<void> {
+  const before = held.run?.definition
+  if (before === undefined) return
+  const canRepeat = isRepeatable(change)
+  if (canRepeat) await held.noteRun(withLiveChange(before, change))
+  try {
+    await held.command('changeHardware', change, { timeoutMs: liveChangeMs })
+    await context.atStep('hardware:live-change-made')
+  } catch (error) {
+    if (canRepeat) await held.noteRun(before)
+    throw error
+  }
+  if (!canRepeat && held.run !== null) await held.noteRun(withLiveChange(held.run.definition, change))
+  await context.atStep('hardware:run-noted')
+}
+
+/** What could not be made live is as it was in `machine.json` too: at the next start it would fail as well. */
+async function takeBack({ context, held }: HardwareWork, change: LiveChange, before: MachineDefinition): Promise<void> {
+  await context.snapshots.library.update(held.id, (now): MachineDefinition => {
+    switch (change.kind) {
+      case 'plugDisk': {
+        const without = withLiveChange(now, { kind: 'unplugDisk', id: change.disk.id })
+        return { ...without, boot: { ...without.boot, order: without.boot.order.filter((id) => id !== change.disk.id) } }
+      }
+      case 'plugNic': {
+        const without = withLiveChange(now, { kind: 'unplugNic', id: change.nic.id })
+        return { ...without, boot: { ...without.boot, order: without.boot.order.filter((id) => id !== change.nic.id) } }
+      }
+      case 'limitDisk':
+        return withLiveChange(now, { ...change, limits: before.disks.find(({ id }) => id === change.id)?.limits ?? null })
+      case 'setLink':
+        return withLiveChange(now, { ...change, up: before.nics.find(({ id }) => id === change.id)?.linkUp ?? true })
+      case 'changeMedium':
+        return withLiveChange(now, { ...change, image: before.cdroms.find(({ id }) => id === change.id)?.image ?? null })
+      case 'plugMemory':
+        return withLiveChange(now, { ...change, pluggedMiB: before.memory.pluggedMiB })
+      case 'prioritise':
+        return withLiveChange(now, { ...change, priority: before.processors.priority })
+      case 'unplugDisk':
+      case 'unplugNic':
+        // It goes at the next start.
+        return now
+    }
+  })
+}

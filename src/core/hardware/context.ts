@@ -1,0 +1,27 @@
+import type { Issue } from '@shared/errors'
+import type { HardwareProperty, MachineDefinition } from '@shared/model'
+import type { HeldMachine } from '../machine/held-machine'
+import type { SnapshotContext } from '../snapshot/context'
+import type { HardwareStep } from './steps'
+
+/** What this computer and its QEMU say about hardware. */
+export interface HardwareRules {
+  properties(definition: MachineDefinition): Promise<HardwareProperty[]>
+  issues(definition: MachineDefinition): Promise<Issue[]>
+}
+
+export interface HardwareContext {
+  /** Disks hang on snapshots, and are made and removed with what those are. */
+  readonly snapshots: SnapshotContext
+  readonly rules: HardwareRules
+  /** Says that something about a machine's snapshots is other than it was. */
+  readonly snapshotsChanged: (machineId: string) => void
+  /** Awaited between the steps of everything that changes something. */
+  readonly atStep: (step: HardwareStep) => Promise<void>
+}
+
+/** A change at work: of which machine. */
+export interface HardwareWork {
+  readonly context: HardwareContext
+  readonly held: HeldMachine
+}

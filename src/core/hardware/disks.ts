@@ -1,0 +1,182 @@
+import { lstat, realpath, rename, rm } from 'node:fs/promises'
+import { basename, isAbsolute, relative, sep } from 'node:path'
+import { RingsideError } from '@shared/errors'
+import type { Disk, HardwareDifference, MachineHardware, NewDisk, RemoveDisk } from '@shared/model'
+import type { JobReporter } from '../app/services'
+import { fileError, isDiskFull, makeFolder, syncFolder } from '../config'
+import { newDiskOptions } from '../creation'
+import { checkImage } from '../engine/qemu'
+import { imagePath, ownDiskPath } from '../library'
+import { baseFoldersOf } from '../library/base-folders'
+import { cleanUp } from '../snapshot/clean-up'
+import { hasLayers } from '../snapshot/definition-layers'
+import { findOrphans } from '../snapshot/orphans'
+import { syncFile } from '../snapshot/overlays'
+import { requireRoom } from '../snapshot/room'
+import { lookForTidy } from '../snapshot/tidy'
+import { isInside } from '../storage/references'
+import { applyHardware, runningOf } from './apply'
+import type { HardwareWork } from './context'
+import { hardwareOf, refuseFaults } from './hardware'
+import { issuesOf } from './issues'
+
+/** What a disk's image takes beside its content, bytes. */
+const emptyDiskBytes = 2 ** 20
+
+/**
+ * Adds a disk to a machine that the caller holds. Its file has its name only when it is whole; a failure or a cut leaves nothing that the machine has for its own.
+ * Throws `INVALID_INPUT` and the like for an image that can't be used, `DISK_FULL`, `CANCELLED`, `DISK_IN_USE`.
+ */
+export async function addDisk(work: HardwareWork, request: NewDisk, reporter: JobReporter): Promise<HardwareDifference[]> {
+  const { held } = work
+  reporter.report(null, 'Looking at the machine')
+  const stored = hardwareOf(held.stored.definition)
+  const id = freeDiskId([stored, ...(held.run === null ? [] : [held.run.definition])])
+  const { image, format, made } = await imageFor(work, id, request, reporter)
+  const disk: Disk = {
+    id, image, format, bus: request.bus, readOnly: request.readOnly, cache: 'auto', discard: true, detectZeroes: 'auto', aio: 'auto', serial: null, limits: null, slot: null,
+  }
+  try {
+    const wanted = { ...stored, disks: [...stored.disks, disk] }
+    refuseFaults(await issuesOf(work.context, held.stored, runningOf(held), wanted))
+    reporter.report(null, 'Plugging the disk in')
+    const differences = await applyHardware(work, wanted)
+    tellWhatWaits(differences, reporter)
+    return differences
+  } catch (error) {
+    // Only what nobody names: a plug that failed halfway may have left it in the machine.
+    if (made !== null && !held.stored.definition.disks.some((other) => other.id === id)) await rm(made, { force: true }).catch(() => undefined)
+    throw error
+  }
+}
+
+/** A number of its own, also among disks that run and wait to be taken out. */
+export function freeDiskId(machines: readonly Pick<MachineHardware, 'disks' | 'cdroms' | 'nics'>[]): string {
+  const taken = new Set(machines.flatMap(({ disks, cdroms, nics }) => [...disks, ...cdroms, ...nics].map(({ id }) => id)))
+  for (let number = 0; ; number += 1) if (!taken.has(`disk${String(number)}`)) return `disk${String(number)}`
+}
+
+interface DiskImage { image: Disk['image']; format: Disk['format']; made: string | null }
+
+async function imageFor(work: HardwareWork, id: string, { source }: NewDisk, reporter: JobReporter): Promise<DiskImage> {
+  const { folder } = work.held.stored.paths
+  if (source.kind === 'new') {
+    await requireRoom(folder, emptyDiskBytes, 'the disk')
+    return makeOwn(work, id, reporter, async (target) => {
+      reporter.report(null, 'Making the disk')
+      await (await work.context.snapshots.imageTool()).create(target, 'qcow2', source.sizeBytes, newDiskOptions)
+    })
+  }
+  const path = await existing(source.path)
+  if (source.kind === 'use') {
+    const own = await ownPathOf(folder, path)
+    return { image: own === null ? { kind: 'external', path: source.path } : { kind: 'own', path: own }, format: source.format, made: null }
+  }
+  const tool = await work.context.snapshots.imageTool()
+  const { library } = work.context.snapshots
+  await checkImage({ path: source.path, format: source.format, readOnly: true, label: 'image' }, {
+    machineFolder: folder, baseFolders: baseFoldersOf(library, work.held.stored.definition), baseFiles: [],
+  })
+  const { requiredBytes } = await tool.measure(source.path, source.format, 'qcow2')
+  await requireRoom(folder, requiredBytes, 'the copy of the disk')
+  return makeOwn(work, id, reporter, (target) =>
+    tool.convert({
+      source: source.path, sourceFormat: source.format, target, targetFormat: 'qcow2', options: newDiskOptions, signal: reporter.signal,
+      onProgress: (fraction) => { reporter.report(fraction, `Copying ${basename(source.path)}`) },
+    }),
+  )
+}
+
+/** Fills a file that has a temporary name and gives it its real one. Nothing is left of what failed or was cancelled. */
+async function makeOwn(work: HardwareWork, id: string, reporter: JobReporter, fill: (target: string) => Promise<void>): Promise<DiskImage> {
+  const { paths } = work.held.stored
+  await makeFolder(paths.disksFolder)
+  const own = await freeFile(paths.folder, id)
+  const target = imagePath(paths.folder, { kind: 'own', path: own })
+  const partial = `${target}.partial`
+  // Of one that was cut off; the machine is held, so that nobody writes to it.
+  await rm(partial, { force: true })
+  try {
+    await fill(partial)
+    reporter.signal.throwIfAborted()
+    await work.context.atStep('hardware:disk-made')
+    await syncFile(partial)
+    await rename(partial, target)
+    await syncFolder(paths.disksFolder)
+    await work.context.atStep('hardware:disk-named')
+  } catch (error) {
+    await rm(partial, { force: true }).catch(() => undefined)
+    if (reporter.signal.aborted) throw new RingsideError('CANCELLED', `Adding a disk to “${work.held.stored.definition.name}” was cancelled; nothing was changed.`, {}, { cause: error })
+    if (isDiskFull(error)) {
+      throw new RingsideError('DISK_FULL', `The drive became full while the disk was made; the machine is as it was: ${paths.folder}`, { path: paths.folder, hint: 'Free some space there, then try again.' }, { cause: error })
+    }
+    throw fileError(error, target, 'written')
+  }
+  return { image: { kind: 'own', path: own }, format: 'qcow2', made: target }
+}
+
+async function freeFile(folder: string, id: string): Promise<string> {
+  for (let number = 1; ; number += 1) {
+    const own = ownDiskPath(number === 1 ? `${id}.qcow2` : `${id}-${String(number)}.qcow2`)
+    if ((await lstat(imagePath(folder, { kind: 'own', path: own })).catch(() => null)) === null) return own
+  }
+}
+
+async function existing(path: string): Promise<string> {
+  if (!isAbsolute(path)) throw new RingsideError('INVALID_INPUT', `A path has to be complete, from the root: ${path.slice(0, 200)}`, { hint: 'Choose the file in the dialog.' })
+  return realpath(path).catch((cause: unknown) => {
+    throw fileError(cause, path, 'read')
+  })
+}
+
+/** The path from the machine's folder of what lies within it; null for what lies elsewhere. */
+async function ownPathOf(folder: string, path: string): Promise<string | null> {
+  const real = await realpath(folder)
+  return isInside(path, real) ? relative(real, path).replaceAll(sep, '/') : null
+}
+
+/**
+ * Takes a disk out of a machine that the caller holds. Its file goes to the trash where that is asked for, it lies in the machine's folder, QEMU has let go of it, and neither snapshots
+ * nor clones read from it; otherwise it stays, which a note tells.
+ * Throws `NOT_FOUND`, and `CAPABILITY_MISSING` where there is no trash, the disk being out already.
+ */
+export async function removeDisk(work: HardwareWork, { diskId, file }: RemoveDisk, reporter: JobReporter): Promise<HardwareDifference[]> {
+  const { held, context } = work
+  const { definition } = held.stored
+  const disk = definition.disks.find(({ id }) => id === diskId)
+  if (disk === undefined) throw new RingsideError('NOT_FOUND', `“${definition.name}” has no disk “${diskId}”.`, { hint: 'It may have been taken out already.' })
+  reporter.report(null, 'Taking the disk out')
+  const stored = hardwareOf(definition)
+  const wanted = { ...stored, disks: stored.disks.filter(({ id }) => id !== diskId), boot: { ...stored.boot, order: stored.boot.order.filter((id) => id !== diskId) } }
+  refuseFaults(await issuesOf(context, held.stored, runningOf(held), wanted))
+  const differences = await applyHardware(work, wanted)
+  tellWhatWaits(differences, reporter)
+  if (file === 'trash') await trashFile(work, disk, reporter)
+  context.snapshotsChanged(held.id)
+  return differences
+}
+
+async function trashFile({ context, held }: HardwareWork, disk: Disk, reporter: JobReporter): Promise<void> {
+  const { image } = disk
+  if (image.kind === 'external') {
+    reporter.note?.(`Its file lies outside the machine’s folder and stays: ${image.path}`)
+    return
+  }
+  const work = { context: context.snapshots, held, reporter, signal: held.signal }
+  const { survey, names } = await lookForTidy(work)
+  const below = survey.graph.own(image.path)
+  const own = hasLayers(disk) && below !== null ? [...survey.graph.downFrom(below.path)].flatMap((layer) => (layer.own === null ? [] : [layer.own])) : [image.path]
+  const orphans = new Set(findOrphans(survey, names).map(({ path }) => path))
+  const goes = own.filter((path) => orphans.has(path))
+  if (goes.length === 0) {
+    reporter.note?.(held.live && names.of(image.path).some(({ kind }) => kind === 'run') ? 'The machine still has the disk until it is off, so its file stays.' : 'Snapshots or clones read from its file, so it stays.')
+    return
+  }
+  await cleanUp(work, goes, { permanently: false })
+  if (goes.length < own.length) reporter.note?.('Snapshots or clones read from older layers of it; these stay.')
+}
+
+function tellWhatWaits(differences: readonly HardwareDifference[], reporter: JobReporter): void {
+  for (const { when, reason } of differences) if (when === 'nextStart' && reason !== null) reporter.note?.(reason)
+}
+

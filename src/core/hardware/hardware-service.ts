@@ -1,0 +1,86 @@
+import { RingsideError, type Issue } from '@shared/errors'
+import { type HardwareDifference, type HardwarePlan, type HardwareProperty, type HardwareVersion, type MachineHardware, type NewDisk, type RemoveDisk, whyRefused } from '@shared/model'
+import type { Hardware, JobReporter } from '../app/services'
+import { MachineLog } from '../machine/machine-log'
+import { applyHardware, planChange, runningOf } from './apply'
+import type { HardwareContext, HardwareWork } from './context'
+import { addDisk, removeDisk } from './disks'
+import { hardwareOf, inPresentLayers, isSameHardware, parseHardware, refuseFaults, withHardware } from './hardware'
+import { readHistory, readVersion, rememberDefinition } from './history'
+import { issuesOf } from './issues'
+
+const changing = { action: 'changeHardware', task: 'hardware' } as const
+
+/** What the machines of a library are made of, and every change of it. The rules are in docs/decisions/071. */
+export class HardwareService implements Hardware {
+  constructor(private readonly context: HardwareContext) {}
+
+  properties(id: string): Promise<HardwareProperty[]> {
+    return this.context.rules.properties(this.#stored(id).definition)
+  }
+
+  async plan(id: string, raw: unknown): Promise<HardwarePlan> {
+    const stored = this.#stored(id)
+    const { hardware, issues } = parseHardware(raw)
+    if (hardware === null) return { differences: [], issues }
+    const view = this.context.snapshots.machines.get(id)
+    const refused = whyRefused('changeHardware', view)
+    const illegal: Issue[] = refused === null ? [] : [{ path: '', message: refused, code: 'ILLEGAL_STATE', severity: 'error' }]
+    const wanted = inPresentLayers(hardware, stored.definition)
+    const runs = view.run !== null && !view.run.disposable
+    return { differences: planChange(runs ? view.definition : null, stored.definition, wanted).differences, issues: [...illegal, ...(await issuesOf(this.context, stored, runs ? view.definition : null, wanted))] }
+  }
+
+  change(id: string, raw: unknown, basedOn: MachineHardware): Promise<HardwareDifference[]> {
+    return this.#holding(id, null, async (work) => {
+      const { stored } = work.held
+      const { hardware, issues } = parseHardware(raw)
+      refuseFaults(issues)
+      if (hardware === null) return []
+      if (!isSameHardware(basedOn, hardwareOf(stored.definition))) throw changedMeanwhile(stored.definition.name)
+      const wanted = inPresentLayers(hardware, stored.definition)
+      refuseFaults(await issuesOf(this.context, stored, runningOf(work.held), wanted))
+      return applyHardware(work, wanted)
+    })
+  }
+
+  discardPending(id: string): Promise<void> {
+    return this.#holding(id, null, async ({ held }) => {
+      const { next, definition } = this.context.snapshots.machines.get(id)
+      if (next === null) return
+      await rememberDefinition(held.stored)
+      await this.context.snapshots.library.update(id, (stored) => withHardware(stored, inPresentLayers(hardwareOf(definition), stored)))
+      held.log('hardware.pendingDiscarded')
+    })
+  }
+
+  async addDisk(id: string, disk: NewDisk, reporter: JobReporter): Promise<void> {
+    await this.#holding(id, reporter.signal, (work) => addDisk(work, disk, reporter))
+  }
+
+  async removeDisk(id: string, request: RemoveDisk, reporter: JobReporter): Promise<void> {
+    await this.#holding(id, reporter.signal, (work) => removeDisk(work, request, reporter))
+  }
+
+  history(id: string): Promise<HardwareVersion[]> {
+    const stored = this.#stored(id)
+    return readHistory(stored, (path, why) => { new MachineLog(stored.paths.machineLog).write('history.skipped', { path, why }) })
+  }
+
+  async version(id: string, versionId: string): Promise<MachineHardware> {
+    const stored = this.#stored(id)
+    return inPresentLayers(hardwareOf(await readVersion(stored, versionId)), stored.definition)
+  }
+
+  #stored(id: string): ReturnType<HardwareContext['snapshots']['library']['get']> {
+    return this.context.snapshots.library.get(id)
+  }
+
+  #holding<T>(id: string, signal: AbortSignal | null, work: (work: HardwareWork) => Promise<T>): Promise<T> {
+    return this.context.snapshots.machines.exclusively(id, { ...changing, ...(signal === null ? {} : { signal }) }, (held) => work({ context: this.context, held }))
+  }
+}
+
+function changedMeanwhile(name: string): RingsideError {
+  return new RingsideError('ILLEGAL_STATE', `The hardware of “${name}” was changed by somebody else meanwhile; nothing of yours was changed.`, { hint: 'Look at it as it is now, and make your changes again.' })
+}

@@ -1,0 +1,90 @@
+import { expect, test } from 'vitest'
+import { MachineDefinition, machineSchemaVersion, type MachineHardware } from '@shared/model'
+import { withLiveChange } from '../engine/live-change'
+import { hardwareOf, presentAndNext, withHardware, withOwnAddresses } from './hardware'
+import { planLive } from './live-plan'
+
+const disk = (id: string, more: object = {}): MachineHardware['disks'][number] => MachineDefinition.shape.disks.parse([{ id, image: { kind: 'own', path: `disks/${id}.qcow2` }, format: 'qcow2', bus: 'virtio-blk', ...more }])[0] ?? expect.fail()
+const nic = (id: string, more: object = {}): MachineHardware['nics'][number] => MachineDefinition.shape.nics.parse([{ id, model: 'virtio-net', macAddress: `52:54:00:00:00:0${id.at(-1) ?? ''}`, backend: { type: 'user' }, ...more }])[0] ?? expect.fail()
+
+const machine = (more: Partial<MachineDefinition> = {}): MachineDefinition => ({
+  ...MachineDefinition.parse({
+    schemaVersion: machineSchemaVersion, createdBy: 'ringside 0.1.0', id: '11111111-1111-4111-8111-111111111111', name: 'web-01', createdAt: '2026-11-01T08:00:00.000Z', osId: 'debian', machineType: 'pc-q35-7.2',
+    firmware: { type: 'uefi' }, processors: { sockets: 1, cores: 2, threads: 1 }, memoryMiB: 1024, boot: {}, display: { model: 'vga' }, disks: [disk('disk0')], nics: [nic('net0')], cdroms: [{ id: 'cd0', image: null, bus: 'sata' }],
+  }),
+  ...more,
+})
+const plan = (running: MachineDefinition, wanted: Partial<MachineHardware>, stored = running): ReturnType<typeof planLive> => planLive(running, stored, { ...hardwareOf(stored), ...wanted })
+
+test('what is plugged in gets free ports, disks and cards from the same ones; the fifth waits for the next start', () => {
+  const { hardware, changes, differences } = plan(machine(), { disks: [disk('disk0'), disk('disk1'), disk('disk2'), disk('disk3')], nics: [nic('net0'), nic('net1'), nic('net2')] })
+  expect(hardware.disks.map(({ slot }) => slot)).toEqual([null, 0, 1, 2])
+  expect(hardware.nics.map(({ slot }) => slot)).toEqual([null, 3, null])
+  expect(changes.map(({ kind }) => kind)).toEqual(['plugDisk', 'plugDisk', 'plugDisk', 'plugNic'])
+  expect(differences.filter(({ when }) => when === 'nextStart')).toMatchObject([{ path: 'nics.net2', reason: expect.stringMatching(/^All 4 ports/u) as string }])
+})
+
+test('a port is taken for as long as its device runs, also while that is to go; one that is chosen by hand counts for nothing', () => {
+  const running = machine({ disks: [disk('disk0'), disk('disk1', { slot: 0 })] })
+  expect(plan(running, { disks: [disk('disk0'), disk('disk2', { slot: 0 })] }).hardware.disks).toMatchObject([{ slot: null }, { id: 'disk2', slot: 1 }])
+})
+
+test('virtio-scsi disks take targets where the controller stays, and other buses wait', () => {
+  const withController = machine({ cdroms: [{ id: 'cd0', image: null, bus: 'virtio-scsi' }] })
+  expect(plan(withController, { disks: [disk('disk0'), disk('disk1', { bus: 'virtio-scsi' })] }).changes).toMatchObject([{ kind: 'plugDisk', disk: { id: 'disk1', slot: 0 } }])
+  for (const bus of ['virtio-scsi', 'sata', 'usb', 'ide', 'floppy', 'sd']) {
+    const { changes, differences } = plan(machine(), { disks: [disk('disk0'), disk('disk1', { bus })] })
+    expect(changes).toEqual([])
+    expect(differences).toMatchObject([{ path: 'disks.disk1', when: 'nextStart', reason: expect.stringMatching(/\.$/u) as string }])
+  }
+})
+
+test('what was there at the start goes at the next one; what was plugged in goes at once, and is asked to only once', () => {
+  const running = machine({ disks: [disk('disk0'), disk('disk1', { slot: 0 })] })
+  const { changes, differences } = plan(running, { disks: [] })
+  expect(changes).toEqual([{ kind: 'unplugDisk', id: 'disk1' }])
+  expect(differences.map(({ path, when }) => [path, when])).toEqual([['disks.disk0', 'nextStart'], ['disks.disk1', 'now']])
+  expect(plan(running, { clock: 'localtime' }, machine({ disks: [disk('disk0')] })).changes).toEqual([])
+})
+
+test('limits, cables, discs, priority and pluggable memory are live; anything else of a device waits with it', () => {
+  const memory = { maximumMiB: 2048, pluggedMiB: 0, hugePages: false, shared: false }
+  const running = machine({ memory })
+  const limits = { bytesPerSecond: 1000, bytesReadPerSecond: 0, bytesWrittenPerSecond: 0, requestsPerSecond: 0, readsPerSecond: 0, writesPerSecond: 0 }
+  const image = { kind: 'external' as const, path: '/isos/a.iso' }
+  const { changes, differences } = plan(running, {
+    disks: [disk('disk0', { limits })], nics: [nic('net0', { linkUp: false })], cdroms: [{ id: 'cd0', image, bus: 'sata' }], processors: { ...running.processors, priority: 'low' }, memory: { ...memory, pluggedMiB: 256 },
+  })
+  expect(changes).toEqual([
+    { kind: 'limitDisk', id: 'disk0', limits }, { kind: 'setLink', id: 'net0', up: false }, { kind: 'changeMedium', id: 'cd0', image }, { kind: 'plugMemory', pluggedMiB: 256 }, { kind: 'prioritise', priority: 'low' },
+  ])
+  expect(differences.map(({ when }) => when)).toEqual(differences.map(() => 'now'))
+  expect(plan(running, { disks: [disk('disk0', { limits, cache: 'writeback' })], memoryMiB: 512, memory: { ...memory, pluggedMiB: 256 } }).changes).toEqual([])
+})
+
+test('changes come to what the plan promises, and what is left is what waits', () => {
+  const running = machine({ disks: [disk('disk0'), disk('disk1', { slot: 1 })] })
+  const { hardware, changes } = plan(running, { disks: [disk('disk0'), disk('disk2')], nics: [nic('net0', { linkUp: false }), nic('net1')], memoryMiB: 4096 })
+  const after = changes.reduce(withLiveChange, running)
+  const { definition, next } = presentAndNext(withHardware(running, hardware), after)
+  expect(definition).toMatchObject({ memoryMiB: 1024, disks: [{ id: 'disk0' }, { id: 'disk2', slot: 0 }], nics: [{ linkUp: false }, { id: 'net1', slot: 2 }] })
+  expect(next).toEqual({ ...hardwareOf(definition), memoryMiB: 4096 })
+})
+
+test('a layer more is no difference, in what waits or in what is changed', () => {
+  const running = machine()
+  const stored = machine({ disks: [disk('disk0', { image: { kind: 'own', path: 'disks/disk0.0a1b2c3d.qcow2' } })], firmware: { type: 'uefi', secureBoot: false, nvram: 'firmware/nvram.0a1b2c3d.qcow2' } })
+  expect(presentAndNext(stored, running)).toEqual({ definition: stored, next: null })
+  expect(plan(running, {}, stored).differences).toEqual([])
+})
+
+test('a clone that goes on from memory has its own network address, whatever its guest has borrowed', () => {
+  const definition = machine({ nics: [nic('nic1')] })
+  const own = '52:54:00:00:00:0f'
+  const stored = machine({ nics: [{ ...nic('nic1'), macAddress: own }] })
+  expect(presentAndNext(stored, withOwnAddresses({ definition, ownAddresses: { nic1: own } })).next).toBeNull()
+  // One that was changed since waits for the next start, as in any other machine.
+  const changed = machine({ nics: [{ ...nic('nic1'), macAddress: '52:54:00:00:00:0e' }] })
+  expect(presentAndNext(changed, withOwnAddresses({ definition, ownAddresses: { nic1: own } })).next?.nics[0]?.macAddress).toBe('52:54:00:00:00:0e')
+  expect(presentAndNext(stored, withOwnAddresses({ definition, ownAddresses: {} })).next).not.toBeNull()
+})

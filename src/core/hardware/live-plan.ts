@@ -1,0 +1,202 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { Disk, HardwareDifference, MachineDefinition, MachineHardware, Nic } from '@shared/model'
+import { spareRootPorts } from '../engine/engine'
+import type { LiveChange } from '../engine/live-change'
+import { compareDefinitions } from '../snapshot/compare'
+import { inPresentLayers, withHardware } from './hardware'
+
+/** What happens to a machine that runs. */
+export interface LivePlan {
+  /** The hardware as it is to be, with the places of what is plugged in. */
+  hardware: MachineHardware
+  /** In the order in which they are made. */
+  changes: LiveChange[]
+  differences: HardwareDifference[]
+}
+
+/** Targets of virtio-scsi take no port; the same numbers name them. */
+const scsiSlots = 32
+const needsStart = 'QEMU can’t change this while the machine runs.'
+
+/** The cards that PCI Express hot-plug takes; the old ones have no port of their own. */
+const pluggableNics: readonly Nic['model'][] = ['virtio-net', 'e1000e', 'vmxnet3', 'igb']
+
+/**
+ * Tells what of a change can be made while the machine runs, and makes places for what is plugged in.
+ * @param running what runs
+ * @param stored what was to be at the next start before this change
+ */
+export function planLive(running: MachineDefinition, stored: MachineDefinition, wantedNow: MachineHardware): LivePlan {
+  const places = new Places(running, wantedNow)
+  const hardware = inPresentLayers(wantedNow, running)
+  const changes: LiveChange[] = []
+  const waits = new Map<string, string>()
+
+  const before = byId(running.disks)
+  const after = byId(hardware.disks)
+  for (const [id, disk] of before) {
+    // One that was to go before waits already, or is being let go of.
+    if (after.has(id) || !stored.disks.some((other) => other.id === id)) continue
+    const obstacle = unplugObstacle(disk.slot) ?? (disk.bus === 'virtio-scsi' && !hasScsi(running) ? 'Its controller goes with it, at the next start.' : null)
+    if (obstacle === null) changes.push({ kind: 'unplugDisk', id })
+    else waits.set(`disks.${id}`, obstacle)
+  }
+  const cards = byId(running.nics)
+  const wantedCards = byId(hardware.nics)
+  for (const [id, nic] of cards) {
+    if (wantedCards.has(id) || !stored.nics.some((other) => other.id === id)) continue
+    const obstacle = unplugObstacle(nic.slot)
+    if (obstacle === null) changes.push({ kind: 'unplugNic', id })
+    else waits.set(`nics.${id}`, obstacle)
+  }
+  const disks = hardware.disks.map((disk) => {
+    const now = before.get(disk.id)
+    if (now === undefined) {
+      const place = places.forDisk(disk)
+      if (typeof place === 'string') {
+        waits.set(`disks.${disk.id}`, place)
+        return { ...disk, slot: null }
+      }
+      const plugged = { ...disk, slot: place.slot }
+      changes.push({ kind: 'plugDisk', disk: plugged })
+      return plugged
+    }
+    if (isDeepStrictEqual({ ...now, limits: null }, { ...disk, limits: null, slot: now.slot }) && !isDeepStrictEqual(now.limits, disk.limits)) {
+      changes.push({ kind: 'limitDisk', id: disk.id, limits: disk.limits })
+    } else if (!isDeepStrictEqual({ ...now, limits: null }, { ...disk, limits: null, slot: now.slot })) {
+      waits.set(`disks.${disk.id}`, 'A disk that is in use keeps what it is like until the next start.')
+    }
+    return { ...disk, slot: now.slot }
+  })
+  const nics = hardware.nics.map((nic) => {
+    const now = cards.get(nic.id)
+    if (now === undefined) {
+      const place = places.forNic(nic)
+      if (typeof place === 'string') {
+        waits.set(`nics.${nic.id}`, place)
+        return { ...nic, slot: null }
+      }
+      const plugged = { ...nic, slot: place.slot }
+      changes.push({ kind: 'plugNic', nic: plugged })
+      return plugged
+    }
+    if (isDeepStrictEqual({ ...now, linkUp: true }, { ...nic, linkUp: true, slot: now.slot })) {
+      if (now.linkUp !== nic.linkUp) changes.push({ kind: 'setLink', id: nic.id, up: nic.linkUp })
+    } else waits.set(`nics.${nic.id}`, 'A network card keeps its model, address and network until the next start.')
+    return { ...nic, slot: now.slot }
+  })
+  const drives = byId(running.cdroms)
+  for (const cdrom of hardware.cdroms) {
+    const now = drives.get(cdrom.id)
+    if (now === undefined) continue
+    if (now.bus === cdrom.bus && !isDeepStrictEqual(now.image, cdrom.image)) changes.push({ kind: 'changeMedium', id: cdrom.id, image: cdrom.image })
+  }
+  const { maximumMiB, pluggedMiB } = running.memory
+  if (maximumMiB !== null && maximumMiB === hardware.memory.maximumMiB && running.memoryMiB === hardware.memoryMiB && pluggedMiB !== hardware.memory.pluggedMiB) {
+    changes.push({ kind: 'plugMemory', pluggedMiB: hardware.memory.pluggedMiB })
+  }
+  if (running.processors.priority !== hardware.processors.priority) changes.push({ kind: 'prioritise', priority: hardware.processors.priority })
+  const wanted = { ...hardware, disks, nics }
+  const live = new Set(changes.map(pathOf))
+  const differences = compareDefinitions(stored, withHardware(stored, inPresentLayers(wanted, stored)))
+    .filter(({ then, now }) => then !== now)
+    .map((difference) => {
+      const device = difference.path.split('.').slice(0, 2).join('.')
+      if (isLive(difference.path, device, live)) return { ...difference, when: 'now' as const, reason: null }
+      // It was to come at the next start, and now is as it is already.
+      if (isAsItRuns(running, wanted, difference.path, difference.now)) return { ...difference, when: 'now' as const, reason: null }
+      return { ...difference, when: 'nextStart' as const, reason: waits.get(device) ?? needsStart }
+    })
+  return { hardware: wanted, changes, differences }
+}
+
+/** Where in the hardware a live change shows. */
+export function pathOf(change: LiveChange): string {
+  switch (change.kind) {
+    case 'plugDisk':
+      return `disks.${change.disk.id}`
+    case 'unplugDisk':
+      return `disks.${change.id}`
+    case 'limitDisk':
+      return `disks.${change.id}.limits`
+    case 'plugNic':
+      return `nics.${change.nic.id}`
+    case 'unplugNic':
+      return `nics.${change.id}`
+    case 'setLink':
+      return `nics.${change.id}.linkUp`
+    case 'changeMedium':
+      return `cdroms.${change.id}.image`
+    case 'plugMemory':
+      return 'memory.pluggedMiB'
+    case 'prioritise':
+      return 'processors.priority'
+  }
+}
+
+function isLive(path: string, device: string, live: ReadonlySet<string>): boolean {
+  return live.has(path) || (device !== path && live.has(device))
+}
+
+function isAsItRuns(running: MachineDefinition, wanted: MachineHardware, path: string, now: string | null): boolean {
+  const differing = compareDefinitions(running, withHardware(running, wanted)).find((difference) => difference.path === path)
+  return differing === undefined || differing.now !== now
+}
+
+function unplugObstacle(slot: number | null): string | null {
+  return slot === null ? 'It was there at the start, and its place on the board goes with it: it is taken out at the next start.' : null
+}
+
+/** Free places for what is plugged in. */
+class Places {
+  readonly #ports: Set<number>
+  readonly #targets: Set<number>
+
+  constructor(private readonly running: MachineDefinition, wanted: MachineHardware) {
+    // What waits for the next start has no place yet; what runs keeps its own until it is gone, also when it is to go.
+    const disks = [...running.disks, ...wanted.disks.filter(({ id }) => running.disks.some((disk) => disk.id === id))]
+    const slotsOf = (devices: readonly { slot: number | null }[]): number[] => devices.flatMap(({ slot }) => (slot === null ? [] : [slot]))
+    this.#targets = new Set(slotsOf(disks.filter(({ bus }) => bus === 'virtio-scsi')))
+    this.#ports = new Set([...slotsOf(disks.filter(({ bus }) => bus !== 'virtio-scsi')), ...slotsOf(running.nics)])
+  }
+
+  forDisk({ bus }: Disk): { slot: number } | string {
+    switch (bus) {
+      case 'virtio-blk':
+      case 'nvme':
+        return this.#port()
+      case 'virtio-scsi':
+        if (!hasScsi(this.running)) return 'The machine has had no virtio-scsi controller since its start; it gets one at the next.'
+        return free(this.#targets, scsiSlots) ?? 'The virtio-scsi controller has no free place; it is there at the next start.'
+      default:
+        return 'Disks on this bus can’t be plugged in while the machine runs; virtio disks can.'
+    }
+  }
+
+  forNic({ model }: Nic): { slot: number } | string {
+    return pluggableNics.includes(model) ? this.#port() : 'This card can’t be plugged in while the machine runs; a VirtIO one can.'
+  }
+
+  #port(): { slot: number } | string {
+    if (!this.running.machineType.includes('q35')) return 'The machine’s board takes nothing while it runs; that of the type q35 does.'
+    return free(this.#ports, spareRootPorts) ?? `All ${String(spareRootPorts)} ports for what is plugged in are taken; it is there at the next start.`
+  }
+}
+
+/** Whether there is a virtio-scsi controller whatever becomes of the disks that were plugged in. */
+function hasScsi({ disks, cdroms }: MachineDefinition): boolean {
+  return cdroms.some(({ bus }) => bus === 'virtio-scsi') || disks.some(({ bus, slot }) => bus === 'virtio-scsi' && slot === null)
+}
+
+function free(taken: Set<number>, count: number): { slot: number } | null {
+  for (let slot = 0; slot < count; slot += 1) {
+    if (taken.has(slot)) continue
+    taken.add(slot)
+    return { slot }
+  }
+  return null
+}
+
+function byId<T extends { id: string }>(devices: readonly T[]): Map<string, T> {
+  return new Map(devices.map((device) => [device.id, device]))
+}

@@ -1,0 +1,39 @@
+import { statfs } from 'node:fs/promises'
+import { basename, sep } from 'node:path'
+import type { StorageImage, StorageOverview, StoragePlace } from '@shared/model'
+import { realFolder } from '../snapshot/layers'
+import { type KnownImage, readCatalogue } from './catalogue'
+import type { ImageContext } from './context'
+import { obstaclesOf } from './rules'
+
+/** All places and images, as they are shown. */
+export async function readOverview(context: ImageContext): Promise<StorageOverview> {
+  const { images, orphans, otherFolders } = await readCatalogue(context)
+  const views = await Promise.all([...images.values()].map((image) => viewOf(context, image)))
+  const kinds = [['library', context.libraryFolder], ['images', context.imagesFolder], ...otherFolders.map((folder) => ['elsewhere', folder] as const)] as const
+  const places = await Promise.all(kinds.map(([kind, path]) => placeOf(kind, path, views)))
+  return { places, images: views.sort((a, b) => b.actualBytes - a.actualBytes || a.path.localeCompare(b.path)), orphans: orphans.map((entry) => ({ ...entry, files: [...entry.files] })) }
+}
+
+async function viewOf(context: ImageContext, image: KnownImage): Promise<StorageImage> {
+  const { path, owner, format, below, readers, users, fault, bytes } = image
+  const virtualBytes = image.virtualBytes ?? (await context.storage.examine(path)).report.virtualBytes
+  return {
+    path, name: basename(path), owner: owner === null ? null : { id: owner.id, name: owner.name }, format, virtualBytes, actualBytes: bytes, below, readers: [...readers], users: [...users], fault,
+    check: await context.checks.of(path), obstacles: obstaclesOf(image),
+  }
+}
+
+async function placeOf(kind: StoragePlace['kind'], path: string, images: readonly StorageImage[]): Promise<StoragePlace> {
+  const real = await realFolder(path)
+  const inside = images.filter((image) => (kind === 'library' ? image.path.startsWith(real + sep) : image.path.slice(0, image.path.lastIndexOf(sep)) === real))
+  const imageBytes = inside.reduce((sum, { actualBytes }) => sum + actualBytes, 0)
+  try {
+    const { bsize, blocks, bavail } = await statfs(real)
+    return { kind, path: real, capacityBytes: bsize * blocks, freeBytes: bsize * bavail, imageBytes, fault: null }
+  } catch (error) {
+    // It is made with the first image that is put there.
+    const isOwn = kind === 'images' && (error as NodeJS.ErrnoException).code === 'ENOENT'
+    return { kind, path: real, capacityBytes: null, freeBytes: null, imageBytes, fault: isOwn ? null : `It can’t be looked at: ${(error as Error).message}` }
+  }
+}

@@ -1,0 +1,42 @@
+import { expect, test } from 'vitest'
+import { DiskWorkKind, type ImageUser } from '@shared/model'
+import type { KnownImage } from './catalogue'
+import { obstaclesOf, whyNot } from './rules'
+
+const image = (facts: Partial<KnownImage> = {}): KnownImage => ({ path: '/l/disk.qcow2', owner: null, format: 'qcow2', virtualBytes: 1, bytes: 1, below: null, readers: [], users: [], plugs: [], internalSnapshots: 0, fault: null, ...facts })
+const user = (facts: Partial<ImageUser> = {}): ImageUser => ({ machineId: '00000000-0000-4000-8000-000000000001', machineName: 'web', state: 'stopped', how: 'present', snapshotName: null, diskId: 'disk0', direct: true, ...facts })
+const possible = (facts: Partial<KnownImage>): string[] => DiskWorkKind.options.filter((kind) => whyNot(kind, image(facts)) === null)
+
+test('an image that nobody needs may be worked on in every way, and one of a machine that is off in all but its deletion', () => {
+  expect(possible({})).toEqual(['grow', 'shrink', 'convert', 'compact', 'check', 'repair', 'copy', 'checksum', 'delete'])
+  expect(possible({ users: [user()] })).toEqual(['grow', 'shrink', 'convert', 'compact', 'check', 'repair', 'copy', 'checksum'])
+})
+
+test('what a running guest writes to can only grow; what it reads through can be read', () => {
+  expect(possible({ users: [user({ state: 'running' })] })).toEqual(['grow'])
+  expect(possible({ users: [user({ state: 'running', direct: false })], readers: ['/l/top'] })).toEqual(['convert', 'check', 'copy', 'checksum'])
+})
+
+test('layers of snapshots, of others and of saved machines keep their size, and say why', () => {
+  expect(whyNot('grow', image({ users: [user({ how: 'snapshot', snapshotName: 'Before' })] }))).toContain('“Before”')
+  expect(whyNot('shrink', image({ readers: ['/l/top'] }))).toContain('based on it')
+  expect(whyNot('grow', image({ users: [user({ state: 'saved' })] }))).toContain('saved to disk')
+  expect(possible({ users: [user({ how: 'saved', state: 'saved' })] })).toContain('compact')
+})
+
+test('formats allow what QEMU can do with them', () => {
+  expect(possible({ format: 'raw' })).toEqual(['grow', 'shrink', 'convert', 'copy', 'checksum', 'delete'])
+  expect(possible({ format: 'vmdk' })).toEqual(['convert', 'check', 'copy', 'checksum', 'delete'])
+  expect(possible({ format: null })).toEqual(['delete'])
+})
+
+test('a faulty image can be checked, repaired and deleted, one with snapshots of its own not be compacted', () => {
+  expect(possible({ fault: 'is marked as corrupt' })).toEqual(['check', 'repair', 'delete'])
+  expect(whyNot('compact', image({ internalSnapshots: 2 }))).toContain('snapshots within itself')
+})
+
+test('every obstacle is a sentence', () => {
+  for (const facts of [{}, { users: [user({ state: 'running' as const })] }, { format: null }, { fault: 'is cut short' }, { readers: ['/x'] }]) {
+    for (const why of Object.values(obstaclesOf(image(facts)))) if (why !== null) expect(why).toMatch(/^[A-Z“].*[./a-z0-9]$/u)
+  }
+})

@@ -1,0 +1,93 @@
+import { DiskWorkKind, stateInWords, type ImageUser } from '@shared/model'
+import { type KnownImage, liveUsers } from './catalogue'
+
+/** Formats that `qemu-img check` knows. */
+const checkable = ['qcow2', 'vdi', 'vmdk', 'vhdx']
+
+/** Why a piece of work can't be done on an image now, as a sentence; null: as far as its users go, it can. Pure. */
+export function whyNot(kind: DiskWorkKind, image: KnownImage): string | null {
+  switch (kind) {
+    case 'create':
+      return 'There is an image of that name already.'
+    case 'convert':
+    case 'copy':
+    case 'checksum':
+      return unreadable(image) ?? writtenTo(image)
+    case 'check':
+      if (image.format === null) return noFormat
+      if (!checkable.includes(image.format)) return `A ${image.format} image has nothing in it that could be checked.`
+      return writtenTo(image)
+    case 'repair':
+      if (image.format !== 'qcow2') return 'Only qcow2 images can be repaired.'
+      return openNow(image)
+    case 'grow':
+      return unreadable(image) ?? notResizable(image) ?? runningButNotHere(image)
+    case 'shrink':
+      return unreadable(image) ?? notResizable(image) ?? openNow(image)
+    case 'compact':
+      if (image.format !== 'qcow2') return 'Only qcow2 images can be compacted. Convert it to qcow2 first.'
+      if (image.internalSnapshots > 0) return 'It keeps snapshots within itself, which would be lost.'
+      return unreadable(image) ?? openNow(image)
+    case 'delete':
+      return needed(image)
+  }
+}
+
+export function obstaclesOf(image: KnownImage): Record<DiskWorkKind, string | null> {
+  return Object.fromEntries(DiskWorkKind.options.map((kind) => [kind, whyNot(kind, image)])) as Record<DiskWorkKind, string | null>
+}
+
+const noFormat = 'Its format can’t be told.'
+
+function unreadable({ format, fault }: KnownImage): string | null {
+  if (format === null) return noFormat
+  return fault === null ? null : `It ${fault}.`
+}
+
+/** What a guest writes to can't be read as a whole. A layer below is frozen. */
+function writtenTo(image: KnownImage): string | null {
+  const writer = liveUsers(image).find(({ direct, machineId, diskId }) => direct && !isReadOnly(image, machineId, diskId))
+  return writer === undefined ? null : isOn(writer, 'and writes to it')
+}
+
+function openNow(image: KnownImage): string | null {
+  const user = liveUsers(image)[0]
+  return user === undefined ? null : isOn(user, user.direct ? 'and has it open' : 'and reads from it')
+}
+
+function runningButNotHere(image: KnownImage): string | null {
+  const live = liveUsers(image)
+  const other = live.find(({ machineId, diskId, direct }) => !direct || isReadOnly(image, machineId, diskId))
+  if (other !== undefined) return isOn(other, 'and only reads it')
+  return live.length > 1 ? 'Several machines that run have it open.' : null
+}
+
+function notResizable(image: KnownImage): string | null {
+  const { format, readers, users, plugs } = image
+  if (format !== 'qcow2' && format !== 'raw') return `A ${format ?? 'foreign'} image can’t be resized. Convert it to qcow2 first.`
+  const snapshot = users.find(({ how, direct }) => how === 'snapshot' && direct)
+  if (snapshot !== undefined) return `It belongs to the snapshot “${snapshot.snapshotName ?? 'that can’t be read'}” of “${snapshot.machineName}”, which is frozen. The disk’s top layer can be resized.`
+  if (readers.length > 0) return 'Other images are based on it. The disk’s top layer can be resized.'
+  const saved = users.find(({ how, state }) => how === 'saved' || state === 'saved')
+  if (saved !== undefined) return `“${saved.machineName}” is saved to disk, and its memory knows the size as it is. Start it and shut it down, or discard its saved state.`
+  const template = plugs.find(({ machine }) => machine.definition.template)
+  return template === undefined ? null : `“${template.machine.definition.name}” is a template, which is frozen.`
+}
+
+function needed({ users, readers, plugs }: KnownImage): string | null {
+  const user = users.find(({ direct }) => direct) ?? users[0]
+  if (user !== undefined) {
+    const what = user.how === 'snapshot' ? `The snapshot “${user.snapshotName ?? 'that can’t be read'}” of “${user.machineName}”` : user.how === 'saved' ? `The saved state of “${user.machineName}”` : `“${user.machineName}”`
+    return `${what} needs it.`
+  }
+  if (plugs[0] !== undefined) return `“${plugs[0].machine.definition.name}” needs it.`
+  return readers[0] === undefined ? null : `Another image is based on it: ${readers[0]}`
+}
+
+function isReadOnly({ plugs }: KnownImage, machineId: string, diskId: string | null): boolean {
+  return plugs.some(({ machine, disk }) => machine.id === machineId && disk.id === diskId && disk.readOnly)
+}
+
+function isOn({ machineName, state }: ImageUser, does: string): string {
+  return `“${machineName}” is ${stateInWords(state)} ${does}. Shut it down first.`
+}

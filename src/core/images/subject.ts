@@ -1,0 +1,96 @@
+import { lstat, realpath } from 'node:fs/promises'
+import { basename, dirname, isAbsolute, join } from 'node:path'
+import { RingsideError, isRingsideError } from '@shared/errors'
+import type { DiskFormat } from '@shared/model'
+import { errnoOf, fileError } from '../config'
+import { checkImage } from '../engine/qemu'
+import { baseFoldersOf } from '../library/base-folders'
+import { FileSource } from '../storage'
+import { examineQcow2 } from '../storage/references'
+import { type KnownImage, readCatalogue } from './catalogue'
+import type { ImageContext } from './context'
+
+/** The image that a piece of work is about. */
+export interface Subject {
+  /** Absolute, links resolved. */
+  readonly path: string
+  readonly name: string
+  readonly format: DiskFormat
+  /** null: no machine has anything to do with it. */
+  readonly known: KnownImage | null
+  readonly virtualBytes: number
+  readonly bytes: number
+}
+
+/**
+ * Finds an image and looks whether it may be opened at all: what it is based on must lie where it may.
+ * Throws `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `INVALID_INPUT`, `IMAGE_UNSUPPORTED`, `IMAGE_DAMAGED`, `BACKING_FILE_OUTSIDE`.
+ * @param mayBeDamaged it is to be checked or mended
+ */
+export async function findSubject(context: ImageContext, wanted: string, { sourceFormat, mayBeDamaged = false }: { sourceFormat?: DiskFormat | undefined; mayBeDamaged?: boolean }): Promise<Subject> {
+  requireAbsolute(wanted)
+  const path = await realpath(wanted).catch((error: unknown) => {
+    throw fileError(error, wanted, 'read')
+  })
+  const known = (await readCatalogue(context)).images.get(path) ?? null
+  const format = known?.format ?? (await foreignFormat(context, path, sourceFormat, mayBeDamaged))
+  if (sourceFormat !== undefined && sourceFormat !== format) {
+    throw new RingsideError('INVALID_INPUT', `This image is ${format}, and not ${sourceFormat}: ${path}`, { path, hint: 'Leave the format out.', issues: [{ path: 'sourceFormat', message: `It is ${format}.`, received: sourceFormat, severity: 'error' }] })
+  }
+  await requireSafe(context, { path, format, known }, mayBeDamaged)
+  const found = await lstat(path)
+  const virtualBytes = known?.virtualBytes ?? (format === 'raw' ? found.size : (await (await context.imageTool()).info(path, format)).virtualBytes)
+  return { path, name: basename(path), format, known, virtualBytes, bytes: process.platform === 'win32' ? found.size : found.blocks * 512 }
+}
+
+export function requireAbsolute(path: string): void {
+  if (!isAbsolute(path)) throw new RingsideError('INVALID_INPUT', `A path has to be complete, from the root: ${path.slice(0, 200)}`, { hint: 'Write the whole path.' })
+}
+
+async function foreignFormat(context: ImageContext, path: string, said: DiskFormat | undefined, mayBeDamaged: boolean): Promise<DiskFormat> {
+  const { report, faults } = await context.storage.examine(path)
+  const [fault] = faults.filter(({ code }) => !(mayBeDamaged && code === 'IMAGE_DAMAGED'))
+  if (fault !== undefined) throw fault
+  // That it is raw can be said of anything; whatever else is said shows in its first bytes.
+  const format = said === 'raw' ? 'raw' : report.format
+  if (format !== null && report.kind !== 'iso') return format
+  throw new RingsideError('IMAGE_UNSUPPORTED', `Nothing in this file says that it is a disk image: ${path}`, { path, hint: 'Choose another file, or say that its format is raw if you know that it is a disk.' })
+}
+
+async function requireSafe(context: ImageContext, { path, format, known }: Pick<Subject, 'path' | 'format' | 'known'>, mayBeDamaged: boolean): Promise<void> {
+  try {
+    await checkImage({ path, format, readOnly: true, label: 'disk image' }, placesOf(context, known))
+  } catch (error) {
+    if (!mayBeDamaged || !isRingsideError(error, 'IMAGE_DAMAGED') || format !== 'qcow2') throw error
+    // What it is based on still counts: QEMU opens that to check and to mend.
+    await using source = await FileSource.open(path)
+    const [fault] = (await examineQcow2(source, path, context.libraryFolder)).faults.filter(({ code }) => code !== 'IMAGE_DAMAGED')
+    if (fault !== undefined) throw fault
+  }
+}
+
+function placesOf({ library, libraryFolder }: ImageContext, known: KnownImage | null): { machineFolder: string; baseFolders: string[] } {
+  const owner = known?.owner
+  if (owner == null) return { machineFolder: libraryFolder, baseFolders: [] }
+  return { machineFolder: owner.folder, baseFolders: baseFoldersOf(library, library.get(owner.id).definition) }
+}
+
+/**
+ * Where a new image may be: in a folder that is there and belongs to no machine, under a name that is free.
+ * Throws `FILE_EXISTS`, `FILE_NOT_FOUND`, `INVALID_INPUT`. @returns its path with the folder's links resolved
+ */
+export async function requireFreeTarget({ libraryFolder }: Pick<ImageContext, 'libraryFolder'>, wanted: string): Promise<string> {
+  requireAbsolute(wanted)
+  const folder = await realpath(dirname(wanted)).catch((error: unknown) => {
+    throw fileError(error, dirname(wanted), 'read')
+  })
+  if (!(await lstat(folder)).isDirectory()) throw new RingsideError('INVALID_INPUT', `This is no folder: ${folder}`, { path: folder, hint: 'Choose a folder.' })
+  const path = join(folder, basename(wanted))
+  const library = await realpath(libraryFolder).catch(() => libraryFolder)
+  if (path.startsWith(`${library}/`) || path.startsWith(`${library}\\`)) {
+    throw new RingsideError('INVALID_INPUT', `The folders of the library hold only what belongs to machines: ${path}`, { path, hint: 'Choose another folder.' })
+  }
+  const exists = await lstat(path).then(() => true, (error: unknown) => errnoOf(error) !== 'ENOENT')
+  if (exists) throw new RingsideError('FILE_EXISTS', `There is a file of that name already: ${path}`, { path, hint: 'Choose another name, or move the file away.' })
+  return path
+}

@@ -1,0 +1,7 @@
+export { allocatedBytes, filesBelow } from './delete-plan'
+export { type FolderMachine, FolderLibrary, type LibraryOptions, sameName } from './library'
+export { type HostRecord, type LibraryLock, acquireLibraryLock, findHost } from './lock'
+export * from './paths'
+export { makePrivate, openRuntimeRoot } from './runtime-root'
+export { systemTrash } from './system-trash'
+export { noteHelper } from './temporary-folder'

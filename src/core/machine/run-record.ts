@@ -1,0 +1,72 @@
+import { readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { z } from 'zod'
+import { AcceleratorName, MacAddress, type MachineDefinition, QemuReport } from '@shared/model'
+import { StoredDefinition } from '../config'
+import type { LaunchPlan } from '../engine/engine'
+import type { MachineFiles } from '../library/paths'
+
+export const runRecordVersion = 1
+
+/**
+ * What a later host needs to take a running machine over, in the run's folder. Written before QEMU is started, so that no process is
+ * ever without one, and again once its process is known.
+ */
+export const RunRecord = z.object({
+  schemaVersion: z.literal(runRecordVersion),
+  /** The library that the machine belongs to; a host leaves the runs of others alone. */
+  libraryFolder: z.string(),
+  machineFolder: z.string(),
+  startedAt: z.string(),
+  /** As it was at the start; the stored one may have changed since. */
+  definition: StoredDefinition,
+  /** The machine's own network addresses, by card, where its guest goes on from another machine's memory and has that one's until it is started cold. */
+  ownAddresses: z.record(z.string(), MacAddress).default({}),
+  accelerator: AcceleratorName,
+  acceleratorNote: z.string().nullable(),
+  notes: z.array(z.string()),
+  /** Its changes are thrown away: it writes to layers that the machine's stored definition does not name. */
+  disposable: z.boolean().default(false),
+  baseFolders: z.array(z.string()).default([]),
+  baseFiles: z.array(z.string()).default([]),
+  qemu: QemuReport,
+  /** null until QEMU runs. `startedAt` tells the process from a later one with the same number. */
+  process: z.object({ pid: z.number(), startedAt: z.string().nullable() }).nullable(),
+})
+export type RunRecord = z.infer<typeof RunRecord>
+
+/** Replaced whole, but not forced to the disk: after a power cut there is no run to take over. */
+export async function writeRunRecord(path: string, record: RunRecord): Promise<void> {
+  const temporary = `${path}.new`
+  await writeFile(temporary, JSON.stringify(record), { mode: 0o600 })
+  await rename(temporary, path)
+}
+
+/** null when there is none, or none that this version understands. */
+export async function readRunRecord(path: string): Promise<RunRecord | null> {
+  try {
+    const parsed = RunRecord.safeParse(JSON.parse(await readFile(path, 'utf8')))
+    return parsed.success ? parsed.data : null
+  } catch {
+    return null
+  }
+}
+
+/** Removes the folder of a run that is over. */
+export async function removeRunFolder(folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true })
+}
+
+/**
+ * The definition of a run, with the devices that `machine.json` names besides: one may have been plugged in just before the host was cut off. Whoever takes the machine over asks QEMU
+ * which are there.
+ */
+export function withCandidates({ definition: recorded, disposable }: RunRecord, stored: MachineDefinition): MachineDefinition {
+  if (disposable) return recorded
+  const missing = <T extends { id: string; slot: number | null }>(known: readonly T[], devices: readonly T[]): T[] => devices.filter(({ id, slot }) => slot !== null && !known.some((device) => device.id === id))
+  return { ...recorded, disks: [...recorded.disks, ...missing(recorded.disks, stored.disks)], nics: [...recorded.nics, ...missing(recorded.nics, stored.nics)] }
+}
+
+/** The plan by which a worker takes the machine of a record over, from where its folder is now. */
+export function adoptionPlan({ definition, qemu, accelerator, baseFolders, baseFiles }: RunRecord, paths: MachineFiles): LaunchPlan {
+  return { definition, qemu, accelerator, machineFolder: paths.folder, runtimeFolder: paths.runtime, baseFolders, baseFiles, restore: null }
+}

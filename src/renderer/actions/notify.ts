@@ -1,0 +1,1 @@
+export { notify, notifyError, useNotices, type Notice } from '../ui/notices'

@@ -1,0 +1,118 @@
+import App from '@nuxt/ui/components/App.vue'
+import ui from '@nuxt/ui/vue-plugin'
+import type { MachineView } from '@shared/model'
+import { enableAutoUnmount, flushPromises, mount } from '@vue/test-utils'
+import { createPinia, setActivePinia } from 'pinia'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { defineComponent, h, type Component } from 'vue'
+import { createMemoryHistory, createRouter } from 'vue-router'
+import { useConnectionStore } from '../../stores/connection.store'
+import { useJobsStore } from '../../stores/jobs.store'
+import { useMachinesStore } from '../../stores/machines.store'
+import { aJob, aMachine, aSnapshot, aTree, snapshotId } from '../../stores/spec-data'
+import { replaceClient, type Client } from '../../transport/client'
+import CloneDialog from './CloneDialog.vue'
+import TemplateDialog from './TemplateDialog.vue'
+
+enableAutoUnmount(afterEach)
+
+const memory = { format: 'mapped-ram', compression: 'none', qemuVersion: '10.0', accelerator: 'kvm', sizeBytes: 2 ** 30 } as const
+const saved = { at: '2026-11-21T08:00:00.000Z', sizeBytes: 2 ** 29, qemuVersion: '10.0' }
+const clone = vi.fn()
+const makeTemplate = vi.fn()
+let restore: () => void
+
+beforeEach(() => {
+  setActivePinia(createPinia())
+  vi.spyOn(useConnectionStore(), 'isOpen', 'get').mockReturnValue(true)
+  clone.mockReset().mockResolvedValue(aJob(1, { kind: 'machine.clone' }))
+  makeTemplate.mockReset().mockResolvedValue(aJob(1, { kind: 'machine.template' }))
+  restore = replaceClient({
+    machine: { clone, makeTemplate },
+    snapshot: { tree: () => Promise.resolve(aTree(1, [aSnapshot(1, null, { name: 'Fresh' }), aSnapshot(2, 1, { name: 'Warm', machineState: 'running', method: 'live', memory })])) },
+  } as unknown as Client)
+})
+afterEach(() => { restore() })
+
+async function opened(dialog: unknown, machine: MachineView, props: Record<string, unknown> = {}): Promise<ReturnType<typeof vi.fn>> {
+  useMachinesStore().put(machine)
+  const onClose = vi.fn()
+  const router = createRouter({ history: createMemoryHistory(), routes: [{ path: '/', component: { render: () => null } }] })
+  mount(defineComponent({ render: () => h(App as Component, null, { default: () => h(dialog as Component, { machine, ...props, onClose }) }) }), { attachTo: document.body, global: { plugins: [ui, router] } })
+  await settle()
+  return onClose
+}
+async function settle(): Promise<void> {
+  await flushPromises()
+  await new Promise((passed) => requestAnimationFrame(passed))
+  await flushPromises()
+}
+function find<T extends HTMLElement = HTMLElement>(testid: string): T {
+  const found = document.querySelector<T>(`[data-testid="${testid}"]`)
+  if (!found) throw new Error(`There is no ${testid} in ${document.body.textContent}`)
+  return found
+}
+const words = (): string => document.querySelector('[role=dialog]')?.textContent ?? ''
+async function press(testid: string): Promise<void> {
+  find(testid).click()
+  await settle()
+}
+async function submit(testid: string): Promise<void> {
+  find(testid).dispatchEvent(new Event('submit', { bubbles: true, cancelable: true }))
+  await settle()
+}
+
+test('a machine is cloned in full by default, cold, with the next name', async () => {
+  const onClose = await opened(CloneDialog, aMachine(1, 'stopped', { name: 'web-01' }), { snapshotId: null })
+  expect(find<HTMLInputElement>('clone-name').value).toBe('web-02')
+  expect(document.activeElement).toBe(find('clone-name'))
+  expect(words()).toContain('The original is off')
+  await press('clone-start')
+  await submit('clone')
+  expect(clone).toHaveBeenCalledWith({ id: aMachine(1).id, snapshotId: null, name: 'web-02', kind: 'full', warm: false, startWhenCreated: true })
+  expect(useJobsStore().running).toHaveLength(1)
+  expect(onClose).toHaveBeenCalledOnce()
+})
+
+test('what a clone of a running machine stands on is told', async () => {
+  await opened(CloneDialog, aMachine(1, 'running', { name: 'web' }), { snapshotId: null })
+  expect(words()).toContain('a snapshot of its disks is taken first and copied')
+  await press('clone-kind-linked')
+  expect(words()).toContain('for the clone to stand on')
+  expect(find<HTMLButtonElement>('clone-warm').disabled).toBe(true)
+})
+
+test('a clone of a warm template can go on from its memory, with the caveat', async () => {
+  await opened(CloneDialog, { ...aMachine(1, 'saved', { name: 'golden', template: true }), saved }, { snapshotId: null })
+  expect(words()).not.toContain('is taken first')
+  await press('clone-warm')
+  expect(words()).toContain('keep the two apart on a network')
+  await submit('clone')
+  expect(clone).toHaveBeenCalledWith(expect.objectContaining({ name: 'golden clone', kind: 'linked', warm: true }))
+})
+
+test('a branch bears both names and asks for memory where the snapshot has some', async () => {
+  await opened(CloneDialog, aMachine(1, 'running', { name: 'web' }), { snapshotId: snapshotId(2) })
+  expect(find<HTMLInputElement>('clone-name').value).toBe('web Warm')
+  await press('clone-warm')
+  await submit('clone')
+  expect(clone).toHaveBeenCalledWith(expect.objectContaining({ snapshotId: snapshotId(2), kind: 'linked', warm: true }))
+})
+
+test('a branch of a snapshot without memory is cold', async () => {
+  await opened(CloneDialog, aMachine(1, 'running', { name: 'web' }), { snapshotId: snapshotId(1) })
+  expect(words()).toContain('This snapshot has no memory.')
+  await submit('clone')
+  expect(clone).toHaveBeenCalledWith(expect.objectContaining({ snapshotId: snapshotId(1), warm: false }))
+})
+
+test.each([
+  ['running', null, true, /saved to disk first/u],
+  ['saved', saved, false, /go on from its saved memory/u],
+  ['stopped', null, false, /Its clones boot from its disks/u],
+] as const)('a template of a machine that is %s is frozen as it is', async (state, savedState, withMemory, told) => {
+  await opened(TemplateDialog, { ...aMachine(1, state), saved: savedState })
+  expect(words()).toMatch(told)
+  await submit('make-template')
+  expect(makeTemplate).toHaveBeenCalledWith({ id: aMachine(1).id, memory: withMemory })
+})

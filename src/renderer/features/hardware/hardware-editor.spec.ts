@@ -1,0 +1,255 @@
+import App from '@nuxt/ui/components/App.vue'
+import ui from '@nuxt/ui/vue-plugin'
+import { HardwareProperty, MachineHardware, type HardwareDifference, type HardwarePlan, type MachineView } from '@shared/model'
+import { enableAutoUnmount, flushPromises, mount } from '@vue/test-utils'
+import { createPinia, setActivePinia } from 'pinia'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { computed, defineComponent, h, type Component } from 'vue'
+import { createMemoryHistory, createRouter, RouterView, type Router } from 'vue-router'
+import { useConnectionStore } from '../../stores/connection.store'
+import { useMachinesStore } from '../../stores/machines.store'
+import { aJob, aMachine } from '../../stores/spec-data'
+import { replaceClient, type Client } from '../../transport/client'
+import { pendingConfirm } from '../../ui/confirm'
+import { useNotices } from '../../ui/notices'
+import HardwareTab from './HardwareTab.vue'
+
+enableAutoUnmount(afterEach)
+
+const property = (path: string, kind: HardwareProperty['kind'], more: Partial<HardwareProperty> = {}): HardwareProperty =>
+  HardwareProperty.parse({ path, label: path, term: `-${path}`, help: `Help of ${path}`, kind, live: { possible: false, reason: 'Not while it runs.' }, obstacle: null, ...more })
+const properties = [
+  property('memoryMiB', 'number', { unit: 'MiB', minimum: 1, maximum: 4096 }), property('memory.hugePages', 'switch', { obstacle: 'There are no huge pages here.' }), property('boot.order', 'list'),
+  property('cdroms.*.image', 'text'), property('nics.*.linkUp', 'switch'), property('nics.*.macAddress', 'text'),
+]
+const cd = { id: 'cd0', image: { kind: 'external' as const, path: '/iso/a.iso' }, bus: 'sata' as const }
+const nic = { id: 'net0', model: 'virtio-net' as const, macAddress: '52:54:00:12:34:56', backend: { type: 'user' as const }, linkUp: true, slot: null }
+const disk: MachineHardware['disks'][number] = {
+  id: 'disk0', image: { kind: 'own', path: 'disks/disk0.qcow2' }, format: 'qcow2', bus: 'virtio-blk', readOnly: false, cache: 'auto', discard: true, detectZeroes: 'auto', aio: 'auto', serial: null, limits: null, slot: null,
+}
+const stopped = aMachine(1, 'stopped', { cdroms: [cd], nics: [nic], disks: [disk], boot: { order: ['disk0', 'cd0'], menu: false, kernel: null } })
+
+let router: Router
+let restore: () => void
+const plan = vi.fn<(input: { hardware: MachineHardware }) => Promise<HardwarePlan>>()
+const change = vi.fn<(input: { hardware: MachineHardware; basedOn: MachineHardware }) => Promise<{ machine: MachineView; differences: HardwareDifference[] }>>()
+const discardPending = vi.fn<() => Promise<MachineView>>()
+const removeDisk = vi.fn(() => Promise.resolve(aJob(1)))
+const difference = (path: string, when: HardwareDifference['when']): HardwareDifference => ({ path, label: path, then: '1', now: '2', when, reason: when === 'now' ? null : 'Not while it runs.' })
+const now = (): MachineView => useMachinesStore().get(stopped.id) ?? stopped
+
+beforeEach(() => {
+  vi.useFakeTimers()
+  setActivePinia(createPinia())
+  vi.spyOn(useConnectionStore(), 'isOpen', 'get').mockReturnValue(true)
+  plan.mockReset().mockResolvedValue({ differences: [difference('memoryMiB', 'now')], issues: [] })
+  change.mockReset().mockImplementation(({ hardware }) => {
+    const view = now()
+    return Promise.resolve({ machine: view.state === 'stopped' ? { ...view, definition: { ...view.definition, ...hardware } } : { ...view, next: hardware }, differences: [] })
+  })
+  discardPending.mockReset().mockImplementation(() => Promise.resolve({ ...now(), next: null }))
+  removeDisk.mockClear()
+  restore = replaceClient({
+    hardware: { properties: () => Promise.resolve(properties), plan, change, discardPending, removeDisk, history: () => Promise.resolve([]) }, storage: { inspect: () => Promise.reject(new Error('none')) },
+    machine: { commandLine: () => Promise.resolve({ argv: ['/usr/bin/qemu', '-m', '64M'] }) },
+  } as unknown as Client)
+  const tab = { props: ['machineId'], render: () => h(HardwareTab, { machineId: stopped.id }) }
+  router = createRouter({ history: createMemoryHistory(), routes: [{ path: '/machines/:id/:tab', component: tab }, { path: '/', component: { render: () => null } }] })
+})
+afterEach(() => {
+  restore()
+  vi.useRealTimers()
+})
+
+async function settle(): Promise<void> {
+  await vi.advanceTimersByTimeAsync(400)
+  await flushPromises()
+}
+async function opened(machine: MachineView = stopped): Promise<void> {
+  useMachinesStore().put(machine)
+  await router.push(`/machines/${stopped.id}/hardware`)
+  mount(defineComponent({ setup: () => () => h(App as Component, null, { default: () => h(RouterView) }) }), { attachTo: document.body, global: { plugins: [ui, router] } })
+  await settle()
+}
+function find<T extends HTMLElement = HTMLElement>(testid: string): T {
+  const found = document.querySelector<T>(`[data-testid="${testid}"]`)
+  if (!found) throw new Error(`There is no ${testid} in ${document.body.textContent}`)
+  return found
+}
+const row = (id: string): HTMLElement | null => document.querySelector(`[data-id="${id}"]`)
+async function select(id: string): Promise<void> {
+  row(id)?.click()
+  await settle()
+}
+async function type(testid: string, text: string): Promise<void> {
+  const field = find<HTMLInputElement>(testid)
+  field.value = text
+  field.dispatchEvent(new Event('input', { bubbles: true }))
+  await settle()
+}
+async function click(testid: string): Promise<void> {
+  find(testid).click()
+  await settle()
+}
+async function press(key: string, more: KeyboardEventInit = {}, on: Element | null = document.activeElement): Promise<void> {
+  on?.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true, ...more }))
+  await settle()
+}
+const bar = (): string => document.querySelector('[data-testid="change-bar"]')?.textContent.replaceAll(/\s+/gu, ' ').trim() ?? ''
+
+test('an edit is planned, gathered, undone and applied on what it was made on', async () => {
+  await opened()
+  await select('memory')
+  await type('field-memoryMiB', '2 GiB')
+  expect(plan.mock.lastCall?.[0].hardware.memoryMiB).toBe(2048)
+  expect(bar()).toContain('1 change')
+  await click('undo')
+  expect(find<HTMLInputElement>('field-memoryMiB').value).toBe('1024')
+  await click('redo')
+  await click('apply')
+  expect(change.mock.lastCall?.[0]).toMatchObject({ hardware: { memoryMiB: 2048 }, basedOn: { memoryMiB: 1024 } })
+  expect(bar()).toContain('Nothing to apply')
+  await press('z', { ctrlKey: true }, find('hardware'))
+  expect(find<HTMLInputElement>('field-memoryMiB').value).toBe('1024')
+})
+
+test('faults stand beside their field and all together, and hold the edits back', async () => {
+  plan.mockResolvedValue({ differences: [], issues: [{ path: 'nics.0.macAddress', message: 'Another has it.', severity: 'error' }] })
+  await opened()
+  await select('memory')
+  await type('field-memoryMiB', 'much')
+  expect(find('fault-summary').textContent).toContain('Type a number.')
+  expect(document.querySelector('[data-property="memoryMiB"]')?.textContent).toContain('Type a number.')
+  expect(plan).not.toHaveBeenCalled()
+  await type('field-memoryMiB', '512')
+  expect(find('fault-summary').textContent).toContain('Network card: Another has it.')
+  await click('apply')
+  expect(change).not.toHaveBeenCalled()
+})
+
+test('what can’t be had here is disabled with its reason', async () => {
+  await opened()
+  await select('memory')
+  expect(find<HTMLButtonElement>('field-memory.hugePages').disabled).toBe(true)
+  expect(document.querySelector('[data-property="memory.hugePages"]')?.textContent).toContain('There are no huge pages here.')
+})
+
+test('devices are added, moved and taken out from the keyboard', async () => {
+  await opened()
+  await select('nics')
+  Array.from(document.querySelectorAll<HTMLButtonElement>('[data-testid="device-pane"] button')).find((button) => button.textContent.trim() === 'Add')?.click()
+  await settle()
+  expect(row('nics.net1')?.getAttribute('aria-selected')).toBe('true')
+  await press('ArrowUp', { altKey: true }, row('nics.net1'))
+  expect(Array.from(document.querySelectorAll('[data-id^="nics."]')).map((each) => each.getAttribute('data-id'))).toEqual(['nics.net1', 'nics.net0'])
+  await press('Delete', {}, row('nics.net1'))
+  expect([row('nics.net1'), row('nics')?.getAttribute('aria-selected')]).toEqual([null, 'true'])
+  await press('Delete', {}, row('disks.disk0'))
+  expect(find('remove-disk').textContent).toContain('disks/disk0.qcow2')
+  find('disk-file-trash').dispatchEvent(new Event('change', { bubbles: true }))
+  await settle()
+  find('remove-disk').dispatchEvent(new Event('submit', { bubbles: true, cancelable: true }))
+  await settle()
+  expect(removeDisk).toHaveBeenCalledWith({ id: stopped.id, diskId: 'disk0', file: 'trash' })
+})
+
+test('a disc is ejected at once, and what is edited besides stays an edit', async () => {
+  await opened()
+  await select('memory')
+  await type('field-memoryMiB', '2048')
+  await select('cdroms.cd0')
+  await click('eject-cdroms.cd0.image')
+  expect(change.mock.lastCall?.[0].hardware).toMatchObject({ memoryMiB: 1024, cdroms: [{ image: null }] })
+  expect(row('cdroms.cd0')?.textContent).toContain('Empty')
+  expect(bar()).toContain('1 change')
+})
+
+test('the boot order is changed with its buttons', async () => {
+  await opened()
+  await select('firmware')
+  document.querySelector<HTMLButtonElement>('[data-boot="cd0"] [data-move="up"]')?.click()
+  await settle()
+  expect(plan.mock.lastCall?.[0].hardware.boot.order).toEqual(['cd0', 'disk0'])
+})
+
+test('what waits for the next start is shown with both values and taken back by itself or all at once', async () => {
+  const running: MachineView = { ...stopped, state: 'running' }
+  await opened({ ...running, next: MachineHardware.parse({ ...stopped.definition, memoryMiB: 4096, cdroms: [] }) })
+  await select('memory')
+  expect(find('pending-memoryMiB').textContent.replaceAll(/\s+/gu, ' ')).toContain('Now 1 GiB → at the next start 4 GiB')
+  expect(row('cdroms.cd0')?.textContent).toContain('goes')
+  find('pending-memoryMiB').querySelector('button')?.click()
+  await settle()
+  expect(change.mock.lastCall?.[0].hardware).toMatchObject({ memoryMiB: 1024, cdroms: [] })
+  expect(find('pending-strip').textContent).toContain('1 change waits')
+  find('pending-strip').querySelector('button')?.click()
+  await settle()
+  expect([discardPending.mock.calls.length, document.querySelector('[data-testid="pending-strip"]')]).toEqual([1, null])
+})
+
+test('while it runs, what is at once and what is not is told before', async () => {
+  plan.mockResolvedValue({ differences: [difference('memoryMiB', 'nextStart'), difference('a', 'now'), difference('b', 'now')], issues: [] })
+  await opened({ ...stopped, state: 'running' })
+  await select('memory')
+  await type('field-memoryMiB', '2048')
+  expect(bar()).toContain('3 changes: 2 at once, 1 at the next start')
+  await click('review')
+  expect(document.querySelector('[role=dialog]')?.textContent).toContain('Next start')
+})
+
+test('edits go on while others change the machine', async () => {
+  await opened()
+  await select('memory')
+  await type('field-memoryMiB', '2048')
+  useMachinesStore().put({ ...stopped, definition: { ...stopped.definition, serialPorts: 3 } })
+  await settle()
+  expect([find<HTMLInputElement>('field-memoryMiB').value, row('serial')?.textContent.includes('3 serial ports')]).toEqual(['2048', true])
+  await click('apply')
+  expect(change.mock.lastCall?.[0]).toMatchObject({ hardware: { memoryMiB: 2048, serialPorts: 3 }, basedOn: { memoryMiB: 1024, serialPorts: 3 } })
+})
+
+test('a template can be looked at and not changed, with the reason', async () => {
+  await opened({ ...stopped, definition: { ...stopped.definition, template: true } })
+  expect(find('hardware-fixed').textContent).toContain('template')
+  expect(find<HTMLButtonElement>('add-device').disabled).toBe(true)
+  await press('Delete', {}, row('nics.net0'))
+  expect([row('nics.net0') !== null, useNotices().notices.value.at(-1)?.title.includes('template')]).toEqual([true, true])
+})
+
+test('the text is an edit when it can be read, and keeps its faults by line when not', async () => {
+  await opened()
+  await click('hardware-view-text')
+  const area = find<HTMLTextAreaElement>('definition-area')
+  await type('definition-area', area.value.replace('"memoryMiB": 1024', '"memoryMiB": 2048'))
+  expect(plan.mock.lastCall?.[0].hardware.memoryMiB).toBe(2048)
+  await type('definition-area', area.value.replace('"memoryMiB": 2048', '"memoryMiB": '))
+  expect(find('definition-text').textContent).toMatch(/Line \d+/u)
+  await click('hardware-view-command')
+  expect(find('hardware-argv').textContent).toContain('-m 64M')
+  await click('hardware-view-text')
+  expect(find<HTMLTextAreaElement>('definition-area').value).toContain('"memoryMiB": ,')
+})
+
+test('a search shows what it found', async () => {
+  await opened()
+  const field = document.querySelector<HTMLInputElement>('[data-pane="bar"] input')
+  if (!field) throw new Error('There is no search.')
+  field.value = 'a.iso'
+  field.dispatchEvent(new Event('input', { bubbles: true }))
+  await settle()
+  expect(Array.from(document.querySelectorAll('[role=treeitem]')).map((each) => each.getAttribute('data-id'))).toEqual(['cdroms', 'cdroms.cd0'])
+  expect(row('cdroms.cd0')?.getAttribute('aria-selected')).toBe('true')
+})
+
+test('leaving with edits is asked about, staying keeps them', async () => {
+  await opened()
+  await select('memory')
+  await type('field-memoryMiB', '2048')
+  const asked = computed(() => pendingConfirm.value)
+  const leaving = router.push('/')
+  await settle()
+  expect(asked.value?.question.title).toBe('Leave without applying?')
+  asked.value?.answer({ confirmed: false, checked: false })
+  await leaving
+  expect([router.currentRoute.value.path, find<HTMLInputElement>('field-memoryMiB').value]).toEqual([`/machines/${stopped.id}/hardware`, '2048'])
+})

@@ -1,0 +1,167 @@
+import type { Issue, RingsideError } from '@shared/errors'
+import { type HardwareDifference, isLive, MachineHardware, type MachineView, whyRefused } from '@shared/model'
+import { computed, onScopeDispose, shallowRef, watch, type ComputedRef } from 'vue'
+import { notify } from '../../actions/notify'
+import { useAction, type Action } from '../../actions/use-action'
+import { useConnectionStore } from '../../stores/connection.store'
+import { useMachinesStore } from '../../stores/machines.store'
+import { useClient } from '../../transport/client'
+import { toRingsideError } from '../../transport/errors'
+import { beginWith, edited, rebased, redone, undone, type EditHistory } from './edit-history'
+import { type Change, changesOf, isSame, valueAt, withValue } from './hardware-edits'
+import { allFaults, schemaFaults } from './hardware-faults'
+
+/** How long after the last edit the host is asked what it would do, milliseconds. */
+const settleMs = 250
+
+export interface HardwareEditor {
+  /** The hardware as it is edited. */
+  readonly hardware: ComputedRef<MachineHardware>
+  /** What runs, or would run if nothing were changed. */
+  readonly running: ComputedRef<MachineHardware>
+  /** What is stored: the next start’s. */
+  readonly stored: ComputedRef<MachineHardware>
+  /** Edits that are not applied yet. */
+  readonly changes: ComputedRef<Change[]>
+  /** Differences of what is stored to what runs; they wait for the next start. */
+  readonly pending: ComputedRef<Change[]>
+  readonly faults: ComputedRef<Issue[]>
+  /** What applying would do, as the host told last; null while it is asked. */
+  readonly differences: ComputedRef<readonly HardwareDifference[] | null>
+  /** Why the host did not tell. */
+  readonly planError: ComputedRef<RingsideError | null>
+  /** Why nothing can be edited, a sentence; null: it can. */
+  readonly whyFixed: ComputedRef<string | null>
+  /** What undo and redo would do; null: nothing. */
+  readonly undoLabel: ComputedRef<string | null>
+  readonly redoLabel: ComputedRef<string | null>
+  readonly apply: Action
+  readonly discard: Action
+  readonly discardPending: Action
+  /** Does one thing at once, without the edits that wait to be applied. */
+  readonly act: Action<[path: string, value: unknown]>
+  edit(hardware: MachineHardware, label: string, field?: string | null): void
+  set(path: string, value: unknown, label: string): void
+  undo(): void
+  redo(): void
+}
+
+/** The state of the hardware editor of one machine, apart from how it looks. Lives as long as the calling scope; edits outlive changes that others make meanwhile. */
+export function useHardwareEditor(machine: () => MachineView): HardwareEditor {
+  const connection = useConnectionStore()
+  const machines = useMachinesStore()
+
+  const running = computed(() => MachineHardware.parse(machine().definition))
+  const stored = computed(() => machine().next ?? running.value)
+  const history = shallowRef<EditHistory>(beginWith(stored.value))
+  const hardware = computed(() => history.value.present)
+  const changes = computed(() => changesOf(stored.value, hardware.value))
+  const pending = computed(() => (isLive(machine().state) ? changesOf(running.value, stored.value) : []))
+  const whyFixed = computed(() => {
+    const { state, task, definition, run } = machine()
+    // A task passes by itself: fields that go grey for a moment would only flicker.
+    return whyRefused('changeHardware', { state, task: task === 'hardware' ? null : task, definition, run })
+  })
+
+  const plan = shallowRef<{ readonly of: MachineHardware; readonly differences: readonly HardwareDifference[]; readonly issues: readonly Issue[] } | null>(null)
+  const planError = shallowRef<RingsideError | null>(null)
+  let timer: ReturnType<typeof setTimeout> | undefined
+  let turn = 0
+  async function ask(): Promise<void> {
+    const mine = ++turn
+    const of = hardware.value
+    try {
+      const answer = await useClient().hardware.plan({ id: machine().id, hardware: of })
+      if (mine !== turn) return
+      plan.value = { of, differences: answer.differences, issues: answer.issues }
+      planError.value = null
+    } catch (thrown) {
+      if (mine !== turn) return
+      planError.value = toRingsideError(thrown)
+    }
+  }
+  /** What the host said goes with what it was asked about; nothing is asked while nothing is changed or the schema already says no. */
+  watch([hardware, stored, () => machine().state], () => {
+    clearTimeout(timer)
+    turn += 1
+    planError.value = null
+    plan.value = null
+    if (changes.value.length > 0 && schemaFaults(hardware.value).length === 0 && whyFixed.value === null) timer = setTimeout(() => void ask(), settleMs)
+  })
+  onScopeDispose(() => {
+    turn += 1
+    clearTimeout(timer)
+  })
+
+  /** What is being stored: when the machine comes back with it, the edits stand on that. */
+  let storing: MachineHardware | null = null
+  watch(stored, (now, before) => {
+    // A machine is told anew for many reasons.
+    if (isSame(before, now)) return
+    const from = storing ?? before
+    storing = null
+    history.value = rebased(history.value, from, now)
+  }, { flush: 'sync' })
+
+  const faults = computed(() => (changes.value.length === 0 ? [] : allFaults(hardware.value, plan.value?.of === hardware.value ? plan.value.issues : [])))
+  const errors = computed(() => faults.value.filter((issue) => issue.severity === 'error'))
+  const offline = computed(() => (connection.isOpen ? null : 'There is no connection to the host.'))
+  const refused = computed(() => offline.value ?? whyRefused('changeHardware', machine()))
+
+  async function store(next: MachineHardware, isAll: boolean): Promise<readonly HardwareDifference[]> {
+    storing = isAll ? next : null
+    try {
+      const answer = await useClient().hardware.change({ id: machine().id, hardware: next, basedOn: stored.value })
+      machines.put(answer.machine)
+      return answer.differences
+    } finally {
+      storing = null
+    }
+  }
+
+  const apply = useAction({
+    label: 'Apply', icon: 'i-lucide-check', failure: () => 'The hardware was not changed',
+    whyNot: computed(() => {
+      if (changes.value.length === 0) return 'Nothing is changed.'
+      if (refused.value !== null) return refused.value
+      if (errors.value.length > 0) return errors.value.length === 1 ? (errors.value[0]?.message ?? null) : `${String(errors.value.length)} fields need attention.`
+      return null
+    }),
+    run: async () => {
+      const later = (await store(hardware.value, true)).filter((difference) => difference.when === 'nextStart').length
+      if (later > 0) notify({ kind: 'info', title: later === 1 ? 'One change waits for the next start' : `${String(later)} changes wait for the next start`, text: 'What waits is marked with a clock, and can be taken back.' })
+    },
+  })
+  const discard = useAction({
+    label: 'Discard', icon: 'i-lucide-x', whyNot: computed(() => (changes.value.length === 0 ? 'Nothing is changed.' : null)),
+    // eslint-disable-next-line @typescript-eslint/require-await -- an action is a promise, also where it is done at once
+    run: async () => { edit(stored.value, 'Discard all changes') },
+  })
+  const discardPending = useAction({
+    label: 'Take all back', icon: 'i-lucide-undo-2', failure: () => 'What waits for the next start was not taken back',
+    whyNot: computed(() => (pending.value.length === 0 ? 'Nothing waits for the next start.' : refused.value)),
+    run: async () => { machines.put(await useClient().hardware.discardPending({ id: machine().id })) },
+  })
+  const act = useAction<[path: string, value: unknown]>({
+    label: 'Change', whyNot: refused, failure: () => 'The hardware was not changed',
+    run: async (path, value) => {
+      await store(withValue(stored.value, path, value), false)
+    },
+  })
+
+  function edit(next: MachineHardware, label: string, field: string | null = null): void {
+    if (whyFixed.value === null) history.value = edited(history.value, next, label, field)
+  }
+  function set(path: string, value: unknown, label: string): void {
+    if (!isSame(valueAt(hardware.value, path), value)) edit(withValue(hardware.value, path, value), label, path)
+  }
+  return {
+    hardware, running, stored, changes, pending, faults, whyFixed, apply, discard, discardPending, act, edit, set,
+    differences: computed(() => (plan.value?.of === hardware.value ? plan.value.differences : null)),
+    planError: computed(() => planError.value),
+    undoLabel: computed(() => history.value.past.at(-1)?.label ?? null),
+    redoLabel: computed(() => history.value.future[0]?.label ?? null),
+    undo: () => { history.value = undone(history.value) },
+    redo: () => { history.value = redone(history.value) },
+  }
+}

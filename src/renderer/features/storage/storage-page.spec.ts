@@ -1,0 +1,135 @@
+import App from '@nuxt/ui/components/App.vue'
+import ui from '@nuxt/ui/vue-plugin'
+import { RingsideError } from '@shared/errors'
+import { DiskWorkKind, type DiskWork, type StorageImage, type StorageOverview } from '@shared/model'
+import { enableAutoUnmount, flushPromises, mount } from '@vue/test-utils'
+import { createPinia, setActivePinia } from 'pinia'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { defineComponent, h, type Component } from 'vue'
+import { createMemoryHistory, createRouter } from 'vue-router'
+import { useConnectionStore } from '../../stores/connection.store'
+import { useJobsStore } from '../../stores/jobs.store'
+import { aJob } from '../../stores/spec-data'
+import { replaceClient, type Client } from '../../transport/client'
+import StoragePage from './StoragePage.vue'
+
+enableAutoUnmount(afterEach)
+
+const GiB = 2 ** 30
+const free = Object.fromEntries(DiskWorkKind.options.map((kind) => [kind, null])) as StorageImage['obstacles']
+const image = (name: string, changes: Partial<StorageImage> = {}): StorageImage => ({
+  path: `/images/${name}`, name, owner: null, format: 'qcow2', virtualBytes: GiB, actualBytes: GiB, below: null, readers: [], users: [], fault: null, check: null, obstacles: free, ...changes,
+})
+const place = { kind: 'images' as const, path: '/images', capacityBytes: 100 * GiB, freeBytes: 50 * GiB, imageBytes: GiB, fault: null }
+const shown = (images: StorageImage[]): StorageOverview => ({ places: [place], images, orphans: [] })
+
+const overview = vi.fn<() => Promise<StorageOverview>>()
+const planWork = vi.fn()
+const work = vi.fn<(work: DiskWork) => Promise<unknown>>()
+let restore: () => void
+
+beforeEach(() => {
+  setActivePinia(createPinia())
+  vi.spyOn(useConnectionStore(), 'isOpen', 'get').mockReturnValue(true)
+  overview.mockReset()
+  planWork.mockReset().mockResolvedValue({ title: 'x', steps: ['It is done.'], neededBytes: GiB, freeBytes: 2 * GiB, issues: [] })
+  work.mockReset().mockResolvedValue(aJob(1, { kind: 'disk.check', title: 'Checking b.qcow2' }))
+  restore = replaceClient({ storage: { overview, planWork, work } } as unknown as Client)
+})
+afterEach(() => { restore() })
+
+async function open(): Promise<void> {
+  const router = createRouter({ history: createMemoryHistory(), routes: [{ path: '/:any(.*)*', component: { render: () => null } }] })
+  mount(defineComponent({ render: () => h(App as Component, null, { default: () => h(StoragePage as Component) }) }), { attachTo: document.body, global: { plugins: [ui, router] } })
+  await flushPromises()
+}
+const rows = (): HTMLElement[] => [...document.querySelectorAll<HTMLElement>('[data-testid=storage-image]')]
+const names = (): string[] => rows().map((row) => row.querySelector('td span')?.textContent ?? '')
+const button = (label: string): HTMLButtonElement => {
+  const found = [...document.querySelectorAll('button')].find((one) => one.textContent.trim() === label)
+  if (!found) throw new Error(`No button “${label}”`)
+  return found
+}
+async function press(key: string): Promise<void> {
+  document.activeElement?.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true }))
+  await flushPromises()
+}
+
+test('the largest comes first; a click on a column sorts by it, another one the other way round', async () => {
+  overview.mockResolvedValue(shown([image('a.qcow2', { actualBytes: 1 }), image('c.qcow2', { actualBytes: 3 }), image('b.qcow2', { actualBytes: 2 })]))
+  await open()
+  expect(names()).toEqual(['c.qcow2', 'b.qcow2', 'a.qcow2'])
+  button('Image').click()
+  await flushPromises()
+  expect(names()).toEqual(['a.qcow2', 'b.qcow2', 'c.qcow2'])
+  button('Image').click()
+  await flushPromises()
+  expect(names()).toEqual(['c.qcow2', 'b.qcow2', 'a.qcow2'])
+  expect(document.querySelector('th[aria-sort]')?.getAttribute('aria-sort')).toBe('descending')
+})
+
+test('the table is one Tab stop, and the arrows show one image after the other', async () => {
+  overview.mockResolvedValue(shown([image('a.qcow2', { actualBytes: 2 }), image('b.qcow2', { actualBytes: 1 })]))
+  await open()
+  expect(rows().map((row) => row.tabIndex)).toEqual([0, -1])
+  rows()[0]?.focus()
+  await press('ArrowDown')
+  expect(document.querySelector('[data-testid=storage-details] h2')?.textContent).toBe('b.qcow2')
+  expect(document.activeElement).toBe(rows()[1])
+  await press('Home')
+  expect(document.activeElement).toBe(rows()[0])
+})
+
+test('what can’t be done says why; what can be done tells what will happen, and is a job', async () => {
+  overview.mockResolvedValue(shown([image('b.qcow2', { obstacles: { ...free, compact: '“web” is running and has it open. Shut it down first.' } })]))
+  await open()
+  expect(button('Compact…').getAttribute('aria-description')).toContain('“web” is running')
+  button('Compact…').click()
+  await flushPromises()
+  expect(document.querySelector('[data-testid=storage-work]')).toBeNull()
+  button('Check').click()
+  await flushPromises()
+  const form = document.querySelector('[data-testid=storage-work]')
+  expect(form?.textContent).toContain('It is done.')
+  expect(form?.textContent).toContain('1 GiB needed, 2 GiB free')
+  document.querySelector<HTMLElement>('[data-dialog-go]')?.click()
+  await flushPromises()
+  expect(work).toHaveBeenCalledWith({ kind: 'check', path: '/images/b.qcow2' })
+  useJobsStore().put(aJob(1, { kind: 'disk.check', title: 'Checking b.qcow2', state: 'succeeded', notes: ['It is sound.'] }))
+  await flushPromises()
+  expect(document.querySelector('[data-testid=storage-outcome]')?.textContent).toContain('It is sound.')
+  expect(overview).toHaveBeenCalledTimes(2)
+})
+
+test('what the plan meets keeps it from being begun', async () => {
+  overview.mockResolvedValue(shown([image('b.qcow2')]))
+  planWork.mockResolvedValue({ title: 'x', steps: [], neededBytes: 0, freeBytes: null, issues: [{ path: '', message: 'There is a file of that name already.', severity: 'error' }] })
+  await open()
+  button('Copy…').click()
+  await flushPromises()
+  expect(document.querySelector('[data-testid=storage-work]')?.textContent).toContain('There is a file of that name already.')
+  document.querySelector<HTMLElement>('[data-dialog-go]')?.click()
+  await flushPromises()
+  expect(work).not.toHaveBeenCalled()
+})
+
+test('layers stand in the picture of what is based on them, and in the list when they are asked for', async () => {
+  overview.mockResolvedValue(shown([image('top.qcow2', { below: '/images/low.qcow2' }), image('low.qcow2', { readers: ['/images/top.qcow2'], actualBytes: 2 * GiB })]))
+  await open()
+  expect(names()).toEqual(['top.qcow2'])
+  const layers = [...document.querySelectorAll('ol[aria-label="Layers, from the top"] button')]
+  expect(layers.map((layer) => layer.querySelector('.font-mono')?.textContent)).toEqual(['top.qcow2', 'low.qcow2'])
+  ;(layers[1] as HTMLElement).click()
+  await flushPromises()
+  expect(document.querySelector('[data-testid=storage-details] h2')?.textContent).toBe('low.qcow2')
+})
+
+test('nothing at all, nothing found, and a host that does not answer are told apart', async () => {
+  overview.mockResolvedValueOnce(shown([])).mockRejectedValueOnce(new RingsideError('FILE_UNREADABLE', 'The library can’t be read: /l', {}))
+  await open()
+  expect(document.body.textContent).toContain('No images yet')
+  useJobsStore().put(aJob(1))
+  useJobsStore().put(aJob(1, { state: 'failed' }))
+  await flushPromises()
+  expect(document.querySelector('[role=alert]')?.textContent).toContain('The library can’t be read')
+})

@@ -1,0 +1,148 @@
+import App from '@nuxt/ui/components/App.vue'
+import ui from '@nuxt/ui/vue-plugin'
+import { enableAutoUnmount, flushPromises, mount } from '@vue/test-utils'
+import { createPinia, setActivePinia } from 'pinia'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { defineComponent, h, type Component } from 'vue'
+import { createMemoryHistory, createRouter, type Router } from 'vue-router'
+import type { HostInfo, ImageReport, Job, OsCatalog } from '@shared/model'
+import { useHostStore } from '../../stores/host.store'
+import { useJobsStore } from '../../stores/jobs.store'
+import { aJob } from '../../stores/spec-data'
+import { replaceClient, type Client } from '../../transport/client'
+import { pendingConfirm } from '../../ui/confirm'
+import NewMachineWizard from './NewMachineWizard.vue'
+
+enableAutoUnmount(afterEach)
+
+const machineId = '11111111-1111-4111-8111-111111111111'
+const report: ImageReport = { path: '/d.iso', kind: 'iso', actualBytes: 1, virtualBytes: 1, format: 'raw', volumeId: 'DEBIAN', bootable: { bios: true, uefi: false }, osId: 'debian', issues: [] }
+const info = { logicalProcessors: 4, memoryMiB: 8000, freeMemoryMiB: 6000, libraryFreeBytes: 2 ** 40, libraryFolder: '/lib', processorModel: 'x' } as HostInfo
+const catalog = {
+  schemaVersion: 1,
+  entries: [{ id: 'debian', name: 'Debian', family: 'linux', volumeIds: [], minimum: { processors: 1, memoryMiB: 256, diskGiB: 2 }, defaults: { processors: 2, memoryMiB: 2048, diskGiB: 20, firmware: 'uefi', diskBus: 'virtio-blk', nicModel: 'virtio-net', display: 'virtio-vga' } }],
+} as unknown as OsCatalog
+
+let router: Router
+let restore: () => void
+const create = vi.fn<(request: unknown) => Promise<Job>>()
+
+beforeEach(() => {
+  vi.useFakeTimers()
+  setActivePinia(createPinia())
+  const client = {
+    host: { info: () => Promise.resolve(info) },
+    storage: { inspect: () => Promise.resolve(report) },
+    machine: { check: () => Promise.resolve([]), create },
+    job: { cancel: () => Promise.resolve(aJob(1, { state: 'cancelled' })) },
+  }
+  restore = replaceClient(client as unknown as Client)
+  create.mockReset().mockResolvedValue(aJob(1))
+  useHostStore().info = info
+  useHostStore().catalog = catalog
+  router = createRouter({ history: createMemoryHistory(), routes: [{ path: '/:any(.*)*', component: { render: () => null } }] })
+})
+afterEach(() => {
+  restore()
+  vi.useRealTimers()
+})
+
+async function opened(): Promise<ReturnType<typeof vi.fn>> {
+  const onClose = vi.fn()
+  mount(defineComponent({ render: () => h(App as Component, null, { default: () => h(NewMachineWizard, { onClose }) }) }), { attachTo: document.body, global: { plugins: [ui, router] } })
+  await settle()
+  return onClose
+}
+async function settle(): Promise<void> {
+  await vi.advanceTimersByTimeAsync(400)
+  await flushPromises()
+}
+function find<T extends HTMLElement = HTMLElement>(testid: string): T {
+  const found = document.querySelector<T>(`[data-testid="${testid}"]`)
+  if (!found) throw new Error(`There is no ${testid} in ${document.body.textContent}`)
+  return found
+}
+async function type(testid: string, text: string): Promise<void> {
+  const input = find<HTMLInputElement>(testid)
+  input.value = text
+  input.dispatchEvent(new Event('input', { bubbles: true }))
+  await settle()
+}
+async function submit(): Promise<void> {
+  find('wizard').dispatchEvent(new Event('submit', { bubbles: true, cancelable: true }))
+  await settle()
+}
+const words = (): string => find('wizard').textContent
+
+test('from an ISO to the console of the new machine', async () => {
+  const onClose = await opened()
+  await type('wizard-file', '/d.iso')
+  expect(find('image-report').textContent).toMatch(/Debian.*recognised/u)
+  await submit()
+  expect(words()).toContain('Which operating system is it?')
+  await submit()
+  expect(find<HTMLInputElement>('wizard-memory').value).toBe('2048')
+  await submit()
+  expect(find<HTMLInputElement>('wizard-name').value).toBe('Debian')
+  await submit()
+  expect(create).toHaveBeenCalledWith({
+    name: 'Debian', osId: 'debian', source: { type: 'cdrom', path: '/d.iso' }, processors: 2, memoryMiB: 2048, newDiskGiB: 20, network: 'user', hardware: {}, startWhenCreated: true,
+  })
+  expect(find('wizard-progress').textContent).toContain('Creating 1')
+  useJobsStore().put(aJob(1, { state: 'succeeded', machineId }))
+  await settle()
+  expect(onClose).toHaveBeenCalledOnce()
+  expect(router.currentRoute.value.path).toBe(`/machines/${machineId}/console`)
+})
+
+test('a step with a fault stays, says what is wrong, and puts the focus there', async () => {
+  await opened()
+  expect(words()).not.toContain('Choose a file.')
+  await submit()
+  expect(words()).toContain('Choose a file.')
+  expect(document.activeElement).toBe(find('wizard-file'))
+})
+
+test('the summary lists every fault at once, and leads to each', async () => {
+  await opened()
+  find('wizard-step-summary').click()
+  await settle()
+  expect(find('wizard-faults').textContent).toMatch(/2 things keep.*File.*Choose a file.*Operating system.*Choose an operating system/u)
+  find('wizard-faults').querySelector('button')?.click()
+  await settle()
+  expect(words()).toContain('What does the machine start from?')
+})
+
+test('a failed creation says why in place, and what was typed is still there', async () => {
+  await opened()
+  await type('wizard-file', '/d.iso')
+  find('wizard-step-summary').click()
+  await settle()
+  await type('wizard-name', 'mine')
+  await submit()
+  useJobsStore().put(aJob(1, { state: 'failed', error: { code: 'DISK_FULL', message: 'The disk is full.', data: { hint: 'Make room.' } } }))
+  await settle()
+  expect(words()).toMatch(/The machine was not created.*The disk is full\..*Make room\./u)
+  expect(find<HTMLInputElement>('wizard-name').value).toBe('mine')
+})
+
+test('leaving asks only when something was typed', async () => {
+  const onClose = await opened()
+  const close = (): void => { [...document.querySelectorAll<HTMLButtonElement>('[data-testid="wizard"] button')].find((button) => button.textContent.trim() === 'Cancel')?.click() }
+  await type('wizard-file', '/d.iso')
+  close()
+  await settle()
+  expect(onClose).not.toHaveBeenCalled()
+  expect(pendingConfirm.value?.question.title).toBe('Leave the new machine?')
+  pendingConfirm.value?.answer({ confirmed: true, checked: false })
+  await settle()
+  expect(onClose).toHaveBeenCalledOnce()
+})
+
+test('leaving an untouched wizard asks nothing', async () => {
+  const onClose = await opened()
+  document.querySelector<HTMLButtonElement>('[data-testid="wizard"] button[aria-label="Close"]')?.click()
+  await settle()
+  expect(pendingConfirm.value).toBeNull()
+  expect(onClose).toHaveBeenCalledOnce()
+})

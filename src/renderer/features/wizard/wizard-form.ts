@@ -1,0 +1,94 @@
+import type { ErrorCode } from '@shared/errors'
+import type { CreateMachineRequest, DiskFormat, HardwareOverrides, ImageReport } from '@shared/model'
+
+/** What a person starts from. `file` becomes a CD or a disk once the file has been looked at. */
+export type SourceType = 'file' | 'kernel' | 'network' | 'blank'
+export type DiskMode = 'inPlace' | 'copy' | 'convert'
+/** Where a file that has been looked at goes. */
+export type FileUse = 'cdrom' | 'disk'
+
+/** What a file field knows of the file that it names. */
+export type Inspection =
+  | { state: 'none' }
+  | { state: 'looking'; path: string }
+  | { state: 'known'; path: string; report: ImageReport }
+  | { state: 'failed'; path: string; code: ErrorCode; message: string; hint: string | null }
+
+/** Everything that can be typed or chosen in the wizard. Numbers may be NaN while a field is empty or holds no number. */
+export interface WizardForm {
+  sourceType: SourceType
+  filePath: string
+  /** How the file is used; follows the inspection until a person says otherwise. */
+  fileUse: FileUse
+  diskFormat: DiskFormat
+  diskMode: DiskMode
+  kernelPath: string
+  initrdPath: string
+  commandLine: string
+  osId: string
+  processors: number
+  memoryMiB: number
+  withDisk: boolean
+  diskGiB: number
+  network: 'user' | 'none'
+  name: string
+  hardware: HardwareOverrides
+  startWhenCreated: boolean
+}
+
+export function emptyForm(): WizardForm {
+  return {
+    sourceType: 'file',
+    filePath: '',
+    fileUse: 'cdrom',
+    diskFormat: 'qcow2',
+    diskMode: 'copy',
+    kernelPath: '',
+    initrdPath: '',
+    commandLine: '',
+    osId: '',
+    processors: 2,
+    memoryMiB: 2048,
+    withDisk: true,
+    diskGiB: 20,
+    network: 'user',
+    name: '',
+    hardware: {},
+    startWhenCreated: true,
+  }
+}
+
+function sourceOf(form: WizardForm): CreateMachineRequest['source'] {
+  switch (form.sourceType) {
+    case 'file':
+      return form.fileUse === 'cdrom'
+        ? { type: 'cdrom', path: form.filePath }
+        : { type: 'disk', path: form.filePath, format: form.diskFormat, mode: form.diskMode }
+    case 'kernel':
+      return {
+        type: 'kernel',
+        kernel: form.kernelPath,
+        initrd: form.initrdPath.trim() === '' ? null : form.initrdPath,
+        commandLine: form.commandLine,
+      }
+    case 'network':
+      return { type: 'network' }
+    case 'blank':
+      return { type: 'blank' }
+  }
+}
+
+/** The request that the form stands for, faults and all: it is checked, never trusted. */
+export function toRequest(form: WizardForm): CreateMachineRequest {
+  const chosen = Object.entries(form.hardware).filter(([, value]) => value !== undefined)
+  return {
+    name: form.name,
+    osId: form.osId,
+    source: sourceOf(form),
+    processors: form.processors,
+    memoryMiB: form.memoryMiB,
+    newDiskGiB: form.withDisk ? form.diskGiB : null,
+    network: form.network,
+    hardware: Object.fromEntries(chosen),
+  }
+}

@@ -1,0 +1,39 @@
+import { createORPCClient, type ClientLink } from '@orpc/client'
+import type { ContractRouterClient } from '@orpc/contract'
+import type { Contract } from '@shared/contract'
+import { connection, type Connection } from './connection'
+import { toRingsideError } from './errors'
+import type { NoContext } from './link'
+
+/** The host's contract as typed functions. Every failure is a `RingsideError`. */
+export type Client = ContractRouterClient<Contract>
+
+/** A client whose calls go over whatever link the connection has at that moment. */
+export function createClient(over: Pick<Connection, 'link'>): Client {
+  const link: ClientLink<NoContext> = {
+    async call(path, input, options) {
+      try {
+        return await (await over.link(options.signal)).call(path, input, options)
+      } catch (thrown) {
+        throw toRingsideError(thrown)
+      }
+    },
+  }
+  return createORPCClient(link)
+}
+
+/** The window's client. */
+export const client: Client = createClient(connection)
+
+let current: Client = client
+
+/** The client in use: the window's own, or the one that a spec put in its place. */
+export function useClient(): Client {
+  return current
+}
+
+/** For specs: puts a client of their own in place and returns what puts the real one back. */
+export function replaceClient(other: Client): () => void {
+  current = other
+  return () => { current = client }
+}

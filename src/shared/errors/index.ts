@@ -1,0 +1,2 @@
+export { ErrorCode, ErrorData, ErrorShape, Issue, ProcessFailure } from './error-codes'
+export { RingsideError, invalidInput, isRingsideError, reviveError, serialiseError } from './ringside-error'

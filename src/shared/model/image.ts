@@ -1,0 +1,31 @@
+import { z } from 'zod'
+import { Issue } from '../errors'
+import { DiskFormat } from './devices'
+
+/** What the host found out about a file that a person named, without trusting it. */
+export const ImageReport = z.object({
+  path: z.string(),
+  kind: z.enum(['iso', 'disk', 'kernel', 'unknown']),
+  /** Bytes of the file, or allocated bytes for a sparse one. */
+  actualBytes: z.number(),
+  /** Bytes that the guest would see; null when unknown. */
+  virtualBytes: z.number().nullable(),
+  format: DiskFormat.nullable(),
+  /** ISO 9660 volume identifier. */
+  volumeId: z.string().nullable(),
+  bootable: z.object({ bios: z.boolean(), uefi: z.boolean() }).nullable(),
+  /** Entry of the operating-system catalogue, where it was recognised. */
+  osId: z.string().nullable(),
+  /** Everything that speaks against using it, with severity. */
+  issues: z.array(Issue),
+})
+export type ImageReport = z.infer<typeof ImageReport>
+
+/** One entry of a folder on the host, for the file dialog of the browser UI. */
+export const FolderEntry = z.object({ name: z.string(), path: z.string(), kind: z.enum(['folder', 'file', 'other']), bytes: z.number().nullable(), modifiedAt: z.string().nullable() })
+export type FolderEntry = z.infer<typeof FolderEntry>
+export const FolderListing = z.object({ path: z.string(), parent: z.string().nullable(), entries: z.array(FolderEntry), places: z.array(z.object({ name: z.string(), path: z.string() })),
+  /** Something to say about the listing, e.g. that it is not complete. */
+  note: z.string().optional(),
+})
+export type FolderListing = z.infer<typeof FolderListing>

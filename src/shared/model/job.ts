@@ -1,0 +1,26 @@
+import { z } from 'zod'
+import { ErrorShape } from '../errors'
+
+export const JobKind = z.enum(['machine.create', 'machine.save', 'machine.delete', 'machine.clone', 'machine.template', 'disk.import', 'disk.convert', 'disk.create', 'disk.resize', 'disk.compact', 'disk.check', 'disk.copy', 'disk.checksum', 'disk.delete', 'snapshot.take', 'snapshot.revert', 'snapshot.delete', 'snapshot.cleanUp', 'disk.add', 'disk.remove', 'guest.copyIn', 'guest.copyOut'])
+export type JobKind = z.infer<typeof JobKind>
+
+/** Long work: it has progress, can be cancelled where `cancellable`, and outlives the window that asked for it. */
+export const Job = z.object({
+  id: z.uuid(),
+  kind: JobKind,
+  /** For people, e.g. `Creating “web-01”`. */
+  title: z.string(),
+  machineId: z.uuid().nullable(),
+  state: z.enum(['running', 'succeeded', 'failed', 'cancelled']),
+  /** 0..1, or null while it can't be known. */
+  progress: z.number().min(0).max(1).nullable(),
+  /** What it is doing now, a few words. */
+  step: z.string(),
+  cancellable: z.boolean(),
+  /** What is to be known about its outcome, a sentence each. */
+  notes: z.array(z.string()).default([]),
+  startedAt: z.string(),
+  endedAt: z.string().nullable(),
+  error: ErrorShape.nullable(),
+})
+export type Job = z.infer<typeof Job>

@@ -1,0 +1,34 @@
+import { z } from 'zod'
+import { DisplayModel, MainDiskBus, NicModel } from './devices'
+
+/** What a guest of this system runs best on, and how to recognise its installation medium. `resources/os-catalog.json` holds these. */
+export const OsEntry = z.object({
+  id: z.string().regex(/^[a-z0-9][a-z0-9.-]*$/u),
+  name: z.string(),
+  family: z.enum(['linux', 'windows', 'bsd', 'other']),
+  /** Regular expressions over an ISO 9660 volume identifier; the first entry of the catalogue that matches wins. */
+  volumeIds: z.array(z.string()).default([]),
+  defaults: z.object({
+    processors: z.int().min(1),
+    memoryMiB: z.int().min(1),
+    diskGiB: z.int().min(1),
+    firmware: z.enum(['bios', 'uefi']),
+    diskBus: MainDiskBus,
+    nicModel: NicModel,
+    display: DisplayModel,
+    clock: z.enum(['utc', 'localtime']),
+    pointer: z.enum(['tablet', 'ps2']),
+    guestAgent: z.boolean(),
+    clipboard: z.boolean(),
+    randomNumbers: z.boolean(),
+    balloon: z.boolean(),
+  }),
+  minimum: z.object({ processors: z.int().min(1), memoryMiB: z.int().min(1), diskGiB: z.int().min(0) }),
+  /** Its installer refuses BIOS firmware. */
+  requiresUefi: z.boolean().optional(),
+  /** What to know before installing it, a sentence or two. */
+  note: z.string().optional(),
+})
+export type OsEntry = z.infer<typeof OsEntry>
+export const OsCatalog = z.object({ schemaVersion: z.literal(1), entries: z.array(OsEntry).min(1) })
+export type OsCatalog = z.infer<typeof OsCatalog>

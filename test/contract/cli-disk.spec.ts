@@ -1,0 +1,70 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { StorageOverview } from '@shared/model'
+import { createFakeHost, type FakeHost } from '../fakes/fake-host'
+import { cli, listenLocally, startCli, type CliResult, type LocalHost } from './cli-harness'
+
+let host: FakeHost
+let local: LocalHost
+
+beforeEach(async () => {
+  host = createFakeHost({ slowness: 0 })
+  local = await listenLocally(host)
+})
+afterEach(async () => {
+  await local.close()
+  await host.close()
+})
+
+const run = (...args: string[]): Promise<CliResult> => cli(local, ...args)
+const folder = '/home/ada/.local/share/Ringside/images'
+const paths = async (): Promise<string[]> => ((await run('disk', 'list', '--json')).json as StorageOverview).images.map(({ path }) => path)
+
+test.each([
+  ['disk', 'nonsense'], ['disk', 'create'], ['disk', 'create', 'x.qcow2', 'big'], ['disk', 'create', 'x.vdi', '1G', '--format', 'vdi'], ['disk', 'grow', 'web-01:disk0'], ['disk', 'convert', 'a', 'b'],
+  ['disk', 'check', 'a', '--repair', 'some'], ['disk', 'delete', `${folder}/damaged.qcow2`],
+])('%s %s %s is wrong usage: 2', async (...args) => {
+  expect(await run(...args)).toMatchObject({ code: 2, stdout: '' })
+  expect((await run(...args, '--json')).error).toMatchObject({ code: 'INVALID_INPUT' })
+})
+
+test('the list shows places and images, and layers when asked', async () => {
+  const plain = await run('disk', 'list')
+  expect(plain).toMatchObject({ code: 0, stderr: expect.stringContaining('belong to nothing') as string })
+  expect(plain.stdout).toMatch(/^PLACE .*\n.*Ringside\/library/u)
+  expect(plain.stdout).not.toContain('disk0.5a10c001')
+  expect((await run('disk', 'list', '--layers')).stdout).toContain('disk0.5a10c001')
+})
+
+test('images are made, grown by more, converted, copied, checked and deleted', async () => {
+  const file = `${folder}/made.qcow2`
+  expect(await run('disk', 'create', file, '8G')).toMatchObject({ code: 0, stdout: 'Made.\n' })
+  expect((await run('disk', 'grow', file, '+2G', '--json')).json).toMatchObject({ kind: 'grow', sizeBytes: 10 * 2 ** 30, notes: [] })
+  expect((await run('disk', 'shrink', file, '4G')).code).toBe(0)
+  expect((await run('disk', 'convert', file, `${folder}/made.vdi`, '--format', 'vdi')).code).toBe(0)
+  expect((await run('disk', 'copy', file, `${folder}/other.qcow2`)).code).toBe(0)
+  expect((await run('disk', 'compact', file)).stderr).toContain('given back')
+  expect((await run('disk', 'check', file)).stderr).toContain('It is sound.')
+  expect((await run('disk', 'checksum', file, '--json')).json).toEqual({ path: file, sha256: expect.stringMatching(/^[0-9a-f]{64}$/u) as string })
+  expect(await run('disk', 'delete', file, '--yes', '--permanently')).toMatchObject({ code: 0, stdout: 'Deleted.\n' })
+  expect(await paths()).toEqual(expect.arrayContaining([`${folder}/made.vdi`, `${folder}/other.qcow2`]))
+  expect(await paths()).not.toContain(file)
+})
+
+test('a damaged image ends a check with 1, a repair with 0', async () => {
+  expect((await run('disk', 'check', `${folder}/damaged.qcow2`)).code).toBe(1)
+  expect((await run('disk', 'check', `${folder}/damaged.qcow2`, '--repair', 'all')).code).toBe(0)
+})
+
+test('a disk is named by its machine; what is not possible has its own exit code', async () => {
+  expect(await run('disk', 'compact', 'web-01:disk0')).toMatchObject({ code: 5, stderr: expect.stringContaining('“web-01” is running') as string })
+  expect((await run('disk', 'grow', 'windows:disk0', '+1G')).code).toBe(0)
+  expect((await run('disk', 'grow', 'nobody:disk0', '+1G'))).toMatchObject({ code: 3, stderr: expect.stringContaining('web-01:disk0') as string })
+  expect((await run('disk', 'copy', '/nowhere.qcow2', '/x.qcow2')).code).toBe(5)
+})
+
+test('deleting asks, and a no leaves it', async () => {
+  const started = startCli(local, ['disk', 'delete', `${folder}/damaged.qcow2`], { tty: true })
+  started.stdin.write('n\n')
+  expect(await started.done).toMatchObject({ code: 0, stdout: 'Nothing was deleted.\n' })
+  expect(await paths()).toContain(`${folder}/damaged.qcow2`)
+})

@@ -1,0 +1,68 @@
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { fakeIds } from '../fakes/fake-data'
+import { createFakeHost, type FakeHost } from '../fakes/fake-host'
+import { cli, listenLocally, type CliResult, type LocalHost } from './cli-harness'
+
+let host: FakeHost
+let local: LocalHost
+
+beforeEach(async () => {
+  host = createFakeHost({ slowness: 0 })
+  local = await listenLocally(host)
+})
+afterEach(async () => {
+  await local.close()
+  await host.close()
+})
+
+const run = (...args: string[]): Promise<CliResult> => cli(local, 'hardware', ...args)
+const commands = ['show', 'set', 'discard', 'cd', 'link', 'disk', 'history', 'revert']
+
+test.each([
+  ...commands.map((command) => [command]), ['set', 'web-01', 'memory'], ['set', 'web-01', 'disks.disk9.bus=sata'], ['cd', 'insert', 'web-01'], ['cd', 'eject', 'web-01', 'x.iso'],
+  ['cd', 'push', 'web-01'], ['link', 'sideways', 'web-01'], ['disk', 'add', 'web-01'], ['disk', 'remove', 'web-01'], ['disk', 'add', 'web-01', '--new', 'much'], ['disk', 'add', 'web-01', '--new', '1G', '--use', 'x'],
+])('%s %s %s is wrong usage: 2', async (...args) => {
+  const result = await run(...args.filter((arg) => (arg as string | undefined) !== undefined))
+  expect(result).toMatchObject({ code: 2, stdout: '' })
+  expect(result.stderr).toMatch(/^error: /u)
+})
+
+test('every command shows an example', async () => {
+  for (const command of commands) expect((await run(command, '--help')).stdout, command).toMatch(new RegExp(`Examples?:\\n {2}ringside hardware ${command} `, 'u'))
+})
+
+test('show tells what there is and what waits, set changes it, discard takes back what waits', async () => {
+  expect((await run('show', 'web-01')).stdout).toMatch(/^Memory +2,048 MiB$/mu)
+  expect((await run('show', 'web-01', '--properties')).stdout).toMatch(/^cdroms\.\*\.image +Disc +text +yes$/mu)
+  expect((await run('set', 'web-01', 'memoryMiB=4096', '--plan')).stdout).toMatch(/^Memory: 2,048 MiB → 4,096 MiB \(at the next start: .*\)$/mu)
+  expect((await run('show', 'web-01', '--json')).json).toMatchObject({ next: null, hardware: { memoryMiB: 2048 } })
+  expect((await run('set', 'web-01', 'memoryMiB=4096', 'nics.net0.linkUp=false')).stdout).toMatch(/^Network card “net0”: cable: Plugged in → Pulled out$/mu)
+  expect((await run('show', 'web-01')).stdout).toMatch(/^Memory +2,048 MiB \(at the next start: 4,096 MiB\)$/mu)
+  expect((await run('discard', 'web-01', '--json')).json).toMatchObject({ next: null })
+})
+
+test('all faults of a change are told at once: 5', async () => {
+  const { code, error } = await run('set', 'windows-11', 'memoryMiB=0', 'clock=noon', '--json')
+  expect(code).toBe(5)
+  expect(error).toMatchObject({ code: 'INVALID_INPUT', data: { issues: [{ path: 'memoryMiB' }, { path: 'clock' }] } })
+})
+
+test('discs, cables and disks change while the machine runs', async () => {
+  expect((await run('cd', 'insert', 'web-01', '/isos/debian.iso', '--json')).json).toMatchObject({ definition: { cdroms: [{ image: { kind: 'external', path: '/isos/debian.iso' } }] }, next: null })
+  expect((await run('cd', 'eject', 'web-01', '--json')).json).toMatchObject({ definition: { cdroms: [{ image: null }] } })
+  expect((await run('link', 'down', 'web-01', '--json')).json).toMatchObject({ definition: { nics: [{ linkUp: false }] } })
+  expect((await run('link', 'up', 'web-01', '--card', 'net7')).code).toBe(3)
+  expect((await run('disk', 'add', 'web-01', '--new', '40G', '--json')).json).toMatchObject({ disk: { id: 'disk1', bus: 'virtio-blk' }, next: null })
+  expect((await run('disk', 'remove', 'web-01', 'disk1', '--trash')).stdout).toMatch(/disk1/u)
+  expect(host.machines.get(fakeIds.running).definition.disks).toHaveLength(1)
+})
+
+test('history lists earlier forms, revert goes back to one', async () => {
+  expect((await run('history', 'windows-11')).stdout).toMatch(/not been changed/u)
+  await run('set', 'windows-11', 'memoryMiB=4096')
+  const { json } = await run('history', 'windows-11', '--json')
+  expect(json).toMatchObject({ versions: [{ differences: [{ path: 'memoryMiB', then: '8,192 MiB', now: '4,096 MiB' }] }] })
+  const [version] = (json as { versions: { id: string }[] }).versions
+  await run('revert', 'windows-11', version?.id ?? '')
+  expect(host.machines.get(fakeIds.stopped).definition.memoryMiB).toBe(8192)
+})

@@ -1,0 +1,75 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { DiskWorkPlan, StorageOverview, type Job } from '@shared/model'
+import { fakeIds } from '../fakes/fake-data'
+import { createFakeHost, type FakeHost } from '../fakes/fake-host'
+import { failure, overMessagePort, overWebSocket, type Client, type Connection } from './transports'
+
+const folder = '/home/ada/.local/share/Ringside/images'
+
+describe.each([['MessagePort', overMessagePort], ['WebSocket', overWebSocket]] as const)('storage over a %s', (_name, open) => {
+  let host: FakeHost
+  let connection: Connection
+  let client: Client
+
+  beforeEach(async () => {
+    host = createFakeHost({ slowness: 0 })
+    connection = await open(host)
+    client = connection.client
+  })
+  afterEach(async () => {
+    await connection.close()
+    await host.close()
+  })
+
+  const ended = (job: Job): Promise<Job> => host.jobs.ended(job.id)
+  const image = async (end: string): Promise<StorageOverview['images'][number]> => {
+    const found = (await client.storage.overview()).images.find(({ path }) => path.endsWith(end))
+    if (found === undefined) throw new Error(end)
+    return found
+  }
+
+  test('places, images with their users, chains and obstacles, and what is left over', async () => {
+    const overview = StorageOverview.parse(await client.storage.overview())
+    expect(overview).toEqual(await host.images.overview())
+    expect(overview.places.map(({ kind }) => kind)).toEqual(['library', 'images', 'elsewhere'])
+    const top = overview.images.find(({ users, below }) => below !== null && users.some(({ machineId, direct, how }) => machineId === fakeIds.running && direct && how === 'present'))
+    expect(top).toMatchObject({ obstacles: { grow: null, compact: expect.stringContaining('“web-01” is running') as string, delete: expect.any(String) as string } })
+    expect(overview.images.find(({ path }) => path === top?.below)?.readers).toEqual([top?.path])
+    expect(overview.orphans.length).toBeGreaterThan(0)
+  })
+
+  test('a plan tells what would happen and everything that speaks against it', async () => {
+    expect(DiskWorkPlan.parse(await client.storage.planWork({ kind: 'compact', path: `${folder}/debian-12-cloud.qcow2` }))).toMatchObject({ title: 'Compacting debian-12-cloud.qcow2', issues: [], steps: expect.any(Array) as string[] })
+    const taken = `${folder}/damaged.qcow2`
+    expect((await client.storage.planWork({ kind: 'convert', path: taken, to: taken, format: 'raw' })).issues).toMatchObject([{ code: 'FILE_EXISTS' }, { severity: 'error' }])
+    expect((await client.storage.planWork({ kind: 'grow', path: `${folder}/debian-12-cloud.qcow2`, sizeBytes: 512 })).issues).toMatchObject([{ code: 'INVALID_INPUT' }])
+  })
+
+  test('work is a job that changes what is there', async () => {
+    const made = await ended(await client.storage.work({ kind: 'create', path: `${folder}/new.qcow2`, format: 'qcow2', sizeBytes: 2 ** 30 }))
+    expect(made).toMatchObject({ kind: 'disk.create', title: 'Making new.qcow2', state: 'succeeded', machineId: null })
+    await ended(await client.storage.work({ kind: 'grow', path: `${folder}/new.qcow2`, sizeBytes: 2 ** 31 }))
+    expect((await image('/new.qcow2')).virtualBytes).toBe(2 ** 31)
+    expect((await ended(await client.storage.work({ kind: 'check', path: `${folder}/damaged.qcow2` }))).notes.join()).toContain('damaged')
+    expect((await image('/damaged.qcow2')).check?.result).toBe('damaged')
+    expect((await ended(await client.storage.work({ kind: 'checksum', path: `${folder}/new.qcow2` }))).notes[0]).toMatch(/^SHA-256 .*[0-9a-f]{64}$/u)
+    await ended(await client.storage.work({ kind: 'delete', path: `${folder}/new.qcow2` }))
+    await expect(image('/new.qcow2')).rejects.toThrow()
+  })
+
+  test('what is not possible is refused before a job begins, typed', async () => {
+    const web = (await image('disk0.qcow2')).path
+    const used = (await client.storage.overview()).images.find(({ users }) => users.some(({ state }) => state === 'running'))?.path ?? web
+    expect(await failure(client.storage.work({ kind: 'compact', path: used }))).toMatchObject({ code: 'DISK_IN_USE', defined: true })
+    expect(await failure(client.storage.work({ kind: 'check', path: '/nowhere.qcow2' }))).toMatchObject({ code: 'FILE_NOT_FOUND', defined: true })
+    expect(await failure(client.storage.work({ kind: 'grow', path: web, sizeBytes: 513 }))).toMatchObject({ code: 'INVALID_INPUT', data: { issues: [{ path: 'sizeBytes' }] } })
+    expect(await client.job.list()).toEqual([])
+  })
+
+  test('one that is cancelled changes nothing', async () => {
+    const job = await client.storage.work({ kind: 'copy', path: `${folder}/debian-12-cloud.qcow2`, to: `${folder}/copy.qcow2` })
+    await client.job.cancel({ id: job.id })
+    expect(await ended(job)).toMatchObject({ state: 'cancelled', error: null })
+    await expect(image('/copy.qcow2')).rejects.toThrow()
+  })
+})

@@ -1,0 +1,4 @@
+import { testKillsDuring } from './support/fault-kills'
+import { clonings } from './support/fault-operations'
+
+testKillsDuring(clonings)

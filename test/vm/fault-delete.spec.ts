@@ -1,0 +1,4 @@
+import { testKillsDuring } from './support/fault-kills'
+import { deletions } from './support/fault-operations'
+
+testKillsDuring(deletions)

@@ -1,0 +1,4 @@
+import { testKillsDuring } from './support/fault-kills'
+import { reverts } from './support/fault-operations'
+
+testKillsDuring(reverts)

@@ -1,0 +1,4 @@
+import { testKillsDuring } from './support/fault-kills'
+import { takes } from './support/fault-operations'
+
+testKillsDuring(takes)

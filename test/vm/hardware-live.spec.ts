@@ -1,0 +1,243 @@
+import type { Duplex } from 'node:stream'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import type { MachineHardware, MachineView } from '@shared/model'
+import { hardwareOf } from '@core/hardware/hardware'
+import { buildPrograms, type BuiltPrograms } from './support/build-worker'
+import { grubIso, linuxGuest } from './support/guests'
+import { guestPrompt, guestReady } from './support/initrd'
+import { OpenLibrary } from './support/open-library'
+import { processesNaming } from './support/processes'
+import { addMachines, HostProcess, type NewMachine } from './support/real-host'
+import { SerialSession } from './support/serial-session'
+import { checkImages, readManifest } from './support/sound-machine'
+import { temporaryLibrary, type TemporaryLibrary } from './support/temporary-folder'
+
+/* Hardware of guests that run: what is plugged in is there, also when they go on from memory, from a host that was killed, and at the next start. */
+
+let programs: BuiltPrograms
+let library: TemporaryLibrary
+
+beforeAll(async () => {
+  programs = await buildPrograms()
+})
+
+afterAll(() => programs[Symbol.asyncDispose]())
+
+beforeEach(async () => {
+  library = await temporaryLibrary()
+})
+
+afterEach(async () => {
+  const left = await processesNaming(library.runtime)
+  await library[Symbol.asyncDispose]()
+  expect(left).toEqual([])
+})
+
+const MiB = 2 ** 20
+const linuxMachine = async (): Promise<NewMachine> => {
+  const { kernel, initrd, commandLine } = await linuxGuest()
+  const external = (path: string): { kind: 'external'; path: string } => ({ kind: 'external', path })
+  return {
+    name: 'Linux',
+    definition: {
+      memoryMiB: 128, disks: [], boot: { kernel: { kernel: external(kernel), initrd: external(initrd), commandLine } }, cdroms: [{ id: 'cd0', image: null, bus: 'virtio-scsi' }],
+      nics: [{ id: 'net0', model: 'virtio-net', macAddress: '52:54:00:00:00:01', backend: { type: 'user' } }],
+    },
+  }
+}
+
+let questions = 0
+
+class Shell {
+  constructor(private readonly session: SerialSession) {}
+
+  async booted(): Promise<void> {
+    await this.session.waitFor(guestReady)
+    await this.session.waitFor(guestPrompt)
+  }
+
+  async ask(command: string): Promise<string> {
+    const mark = `answer-${String(++questions)}`
+    this.session.sendLine(`echo ${mark}'='"$(${command})"';'`)
+    const [, text = ''] = new RegExp(`${mark}=([^;]*);`).exec(await this.session.waitFor(new RegExp(`${mark}=[^;]*;`))) ?? []
+    return text.replaceAll('\r\n', '\n')
+  }
+
+  /** Waits, for some seconds, until a command succeeds in the guest. */
+  async until(command: string): Promise<void> {
+    expect(await this.ask(`n=0; until ${command}; do n=$((n+1)); [ $n -lt 500 ] || break; usleep 20000; done; [ $n -lt 500 ] && echo yes || echo no`)).toBe('yes')
+  }
+}
+
+async function atShell<Result>(open: { openConsole(id: string, kind: 'serial'): Promise<Duplex> }, id: string, talk: (shell: Shell) => Promise<Result>): Promise<Result> {
+  const stream = await open.openConsole(id, 'serial')
+  using session = new SerialSession(stream)
+  try {
+    return await talk(new Shell(session))
+  } finally {
+    stream.destroy()
+  }
+}
+
+const now = ({ next, definition }: MachineView): MachineHardware => next ?? hardwareOf(definition)
+const card = { id: 'net1', model: 'virtio-net', macAddress: '52:54:00:00:00:02', backend: { type: 'user' }, linkUp: true, slot: null } as const
+
+test('a running guest gets a disk, a card and a disc within seconds and loses them again; with the disk it goes back to a snapshot’s memory', async () => {
+  const [id = ''] = await addMachines(library, [await linuxMachine()])
+  const disc = await grubIso()
+  await using open = await OpenLibrary.open(programs, library)
+  const { machines, hardware, snapshots } = open.calls
+  await machines.start(id)
+  await atShell(open, id, (shell) => shell.booted())
+
+  await hardware.addDisk(id, { source: { kind: 'new', sizeBytes: 64 * MiB }, bus: 'virtio-blk', readOnly: false })
+  await hardware.addDisk(id, { source: { kind: 'new', sizeBytes: 32 * MiB }, bus: 'virtio-scsi', readOnly: false })
+  const before = now(await machines.get(id))
+  expect(before.disks).toMatchObject([{ id: 'disk0', slot: 0 }, { id: 'disk1', slot: 0 }])
+  const wanted = { ...before, nics: [...before.nics.map((nic) => ({ ...nic, linkUp: false })), card], cdroms: [{ ...before.cdroms[0], image: { kind: 'external', path: disc } }] }
+  const plan = await open.services.hardware.plan(id, wanted)
+  expect(plan.issues.filter(({ severity }) => severity === 'error')).toEqual([])
+  expect(plan.differences.map(({ path, when }) => [path, when])).toEqual(expect.arrayContaining([['nics.net1', 'now'], ['nics.net0.linkUp', 'now'], ['cdroms.cd0.image', 'now']]))
+  await hardware.change(id, wanted, before)
+  expect((await machines.get(id)).next).toBeNull()
+
+  await atShell(open, id, async (shell) => {
+    await shell.until('[ -b /dev/vda ]')
+    expect(await shell.ask('cat /sys/block/vda/size')).toBe(String((64 * MiB) / 512))
+    await shell.until('[ -b /dev/sda ]')
+    await shell.until('grep -q 52:54:00:00:00:02 /sys/class/net/*/address')
+    await shell.until('ip link set eth0 up && [ "$(cat /sys/class/net/eth0/carrier)" = 0 ]')
+    await shell.until('mount -t iso9660 /dev/sr0 /mnt')
+    expect(await shell.ask('ls /mnt')).toContain('boot')
+    await shell.ask('umount /mnt; echo kept-of-then | dd of=/dev/vda bs=512 conv=sync 2>/dev/null; sync')
+  })
+
+  const snapshot = await snapshots.take(id, { name: 'plugged', description: '', memory: true, quiesce: false })
+  await atShell(open, id, (shell) => shell.ask('echo written-later | dd of=/dev/vda bs=512 conv=sync 2>/dev/null; sync; touch /run/later'))
+  await snapshots.revert(id, { snapshotId: snapshot.id, memory: true, keepPresent: null, start: true })
+  await atShell(open, id, async (shell) => {
+    expect(await shell.ask('ls /run/later 2>/dev/null')).toBe('')
+    expect(await shell.ask('echo 3 >/proc/sys/vm/drop_caches; dd if=/dev/vda bs=512 count=1 2>/dev/null | head -n 1')).toBe('kept-of-then')
+    await shell.until('mount -t iso9660 /dev/sr0 /mnt')
+    await shell.ask('umount /mnt')
+  })
+
+  const plugged = now(await machines.get(id))
+  const left = await hardware.change(id, { ...plugged, nics: plugged.nics.filter(({ id: nic }) => nic !== 'net1'), cdroms: plugged.cdroms.map((drive) => ({ ...drive, image: null })) }, plugged)
+  expect(left.every(({ when }) => when === 'now')).toBe(true)
+  await hardware.removeDisk(id, { diskId: 'disk0', file: 'keep' })
+  await hardware.removeDisk(id, { diskId: 'disk1', file: 'keep' })
+  expect(await machines.get(id)).toMatchObject({ next: null, definition: { disks: [], nics: [{ id: 'net0' }], cdroms: [{ image: null }] } })
+  await atShell(open, id, async (shell) => {
+    await shell.until('[ ! -b /dev/vda ] && [ ! -b /dev/sda ]')
+    await shell.until('! grep -q 52:54:00:00:00:02 /sys/class/net/*/address')
+  })
+  // And goes back to the instant at which it had them.
+  await snapshots.revert(id, { snapshotId: snapshot.id, memory: true, keepPresent: null, start: true })
+  await atShell(open, id, async (shell) => {
+    expect(await shell.ask('dd if=/dev/vda bs=512 count=1 2>/dev/null | head -n 1')).toBe('kept-of-then')
+  })
+  expect(open.defects).toEqual([])
+  const { folder } = await machines.get(id)
+  await machines.powerOff(id)
+  expect(await checkImages(folder)).toEqual({})
+})
+
+test('limits hold from the next request on; what can’t be live waits, is shown, can be taken back, and is there at the next start', async () => {
+  const linux = await linuxMachine()
+  // Where memory can come, the kernel sets some of what there is aside for it.
+  const [id = ''] = await addMachines(library, [{ ...linux, definition: { ...linux.definition, memoryMiB: 256, memory: { maximumMiB: 512 } } }])
+  await using open = await OpenLibrary.open(programs, library)
+  const { machines, hardware } = open.calls
+  await machines.start(id)
+  await atShell(open, id, (shell) => shell.booted())
+  await hardware.addDisk(id, { source: { kind: 'new', sizeBytes: 64 * MiB }, bus: 'virtio-blk', readOnly: false })
+  const before = now(await machines.get(id))
+  const limits = { bytesPerSecond: 2 * MiB, bytesReadPerSecond: 0, bytesWrittenPerSecond: 0, requestsPerSecond: 0, readsPerSecond: 0, writesPerSecond: 0 }
+  const write = 'dd if=/dev/zero of=/dev/vda bs=1M count=8 conv=fsync 2>/dev/null; cut -d. -f1 /proc/uptime'
+  const seconds = (shell: Shell): Promise<number> => shell.ask(`a=$(cut -d. -f1 /proc/uptime); b=$(${write}); echo $((b - a))`).then(Number)
+  const total = `awk '/MemTotal/{print $2}' /proc/meminfo`
+  const memory = await atShell(open, id, async (shell) => {
+    await shell.until('[ -b /dev/vda ]')
+    expect(await seconds(shell)).toBeLessThan(3)
+    return Number(await shell.ask(total))
+  })
+  const limited = { ...before, disks: before.disks.map((disk) => ({ ...disk, limits })) }
+  expect(await hardware.change(id, limited, before)).toMatchObject([{ path: 'disks.disk0.limits', when: 'now' }])
+  await atShell(open, id, async (shell) => {
+    expect(await seconds(shell)).toBeGreaterThanOrEqual(2)
+  })
+
+  // And memory, of which the guest is given as much as is wanted now.
+  const plugged = { ...limited, memory: { ...limited.memory, pluggedMiB: 64 } }
+  expect(await hardware.change(id, plugged, limited)).toMatchObject([{ path: 'memory.pluggedMiB', when: 'now' }])
+  expect(await hardware.change(id, limited, plugged)).toMatchObject([{ path: 'memory.pluggedMiB', when: 'now' }])
+
+  const more = { ...limited, memoryMiB: 320, clock: 'localtime' as const }
+  const waiting = await hardware.change(id, more, limited)
+  expect(waiting.map(({ path, when }) => [path, when])).toEqual([['memoryMiB', 'nextStart'], ['clock', 'nextStart']])
+  expect(await machines.get(id)).toMatchObject({ definition: { memoryMiB: 256 }, next: { memoryMiB: 320 } })
+  await expect(hardware.change(id, limited, before)).rejects.toMatchObject({ code: 'ILLEGAL_STATE' })
+  await hardware.discardPending(id)
+  expect(await machines.get(id)).toMatchObject({ definition: { memoryMiB: 256 }, next: null })
+  await hardware.change(id, more, limited)
+  await machines.powerOff(id)
+  await machines.start(id)
+  await atShell(open, id, async (shell) => {
+    await shell.booted()
+    expect(Number(await shell.ask(total))).toBeGreaterThan(memory + 50_000)
+    await shell.until('[ -b /dev/vda ]')
+  })
+  expect(await machines.get(id)).toMatchObject({ definition: { memoryMiB: 320, clock: 'localtime', disks: [{ limits }] }, next: null })
+  const history = await hardware.history(id)
+  expect(history.length).toBeGreaterThanOrEqual(4)
+  expect((await hardware.version(id, history.at(-1)?.id ?? '')).disks).toEqual([])
+  await machines.powerOff(id)
+})
+
+test('a host that is killed in the middle of a plug leaves a machine that the next one knows, and can take the disk out of', async () => {
+  const [id = ''] = await addMachines(library, [await linuxMachine()])
+  // The steps after the live change was made, before the record says so; and before it was made at all.
+  for (const step of [{ index: 4, name: 'hardware:live-change-made' }, { index: 3, name: 'hardware:definition-changed' }]) {
+    await using host = await HostProcess.start(programs, library)
+    const { machines } = host.calls
+    if ((await machines.get(id)).state !== 'running') await machines.start(id)
+    await host.holdAt(step, ({ hardware }) => hardware.addDisk(id, { source: { kind: 'new', sizeBytes: 16 * MiB }, bus: 'virtio-blk', readOnly: false }))
+    await host.kill()
+    await using next = await HostProcess.start(programs, library)
+    const view = await next.calls.machines.get(id)
+    expect(view.state).toBe('running')
+    const isThere = step.name === 'hardware:live-change-made'
+    expect(view.definition.disks).toHaveLength(isThere ? 1 : 0)
+    expect(view.next === null).toBe(isThere)
+    if (isThere) await atShell(next, id, (shell) => shell.until('[ -b /dev/vda ]'))
+    await next.calls.hardware.removeDisk(id, { diskId: 'disk0', file: 'keep' })
+    expect(await next.calls.machines.get(id)).toMatchObject({ definition: { disks: [] }, next: null })
+    await next.calls.machines.powerOff(id)
+  }
+})
+
+test('a snapshot of a running machine keeps what runs, and what waits goes on waiting', async () => {
+  const [id = ''] = await addMachines(library, [await linuxMachine()])
+  await using open = await OpenLibrary.open(programs, library)
+  const { machines, hardware, snapshots } = open.calls
+  await hardware.addDisk(id, { source: { kind: 'new', sizeBytes: 16 * MiB }, bus: 'virtio-blk', readOnly: false })
+  await machines.start(id)
+  const before = now(await machines.get(id))
+  // The disk was there at the start, and so goes at the next one.
+  await hardware.change(id, { ...before, memoryMiB: 160, disks: [] }, before)
+  const { folder } = await machines.get(id)
+  const { id: snapshotId } = await snapshots.take(id, { name: 'running', description: '', memory: true, quiesce: false })
+  expect(await readManifest(folder, snapshotId)).toMatchObject({ definition: { memoryMiB: 128, disks: [{ id: 'disk0' }] }, memory: { definition: { memoryMiB: 128, disks: [{ id: 'disk0' }] } } })
+  expect(await machines.get(id)).toMatchObject({ definition: { memoryMiB: 128, disks: [{ id: 'disk0' }] }, next: { memoryMiB: 160, disks: [] } })
+  await machines.powerOff(id)
+  await machines.start(id)
+  expect(await machines.get(id)).toMatchObject({ definition: { memoryMiB: 160, disks: [] }, next: null })
+  await snapshots.revert(id, { snapshotId, memory: true, keepPresent: null, start: true })
+  expect(await machines.get(id)).toMatchObject({ state: 'running', definition: { memoryMiB: 128, disks: [{ id: 'disk0' }] }, next: null })
+  await machines.powerOff(id)
+  expect(await checkImages(folder)).toEqual({})
+  await machines.start(id, { disposable: true })
+  await expect(hardware.change(id, before, before)).rejects.toMatchObject({ code: 'ILLEGAL_STATE' })
+  await machines.powerOff(id)
+})

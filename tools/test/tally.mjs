@@ -1,0 +1,51 @@
+// @ts-check
+
+/** @typedef {{ passed: number, failed: number, skipped: number }} Tally */
+
+/** @type {Tally} */
+export const nothing = { passed: 0, failed: 0, skipped: 0 }
+
+/**
+ * @param {Tally} a
+ * @param {Tally} b
+ * @returns {Tally}
+ */
+export const plus = (a, b) => ({ passed: a.passed + b.passed, failed: a.failed + b.failed, skipped: a.skipped + b.skipped })
+
+/** @param {Tally} tally @returns {string} the last line of a run, which programs read: always these words and no others */
+export const lastLine = ({ passed, failed }) => `${passed} passed, ${failed} failed`
+
+/** @param {Tally} tally @returns {string} */
+export const inWords = (tally) => `${lastLine(tally)}${tally.skipped > 0 ? `, ${tally.skipped} skipped` : ''}`
+
+/**
+ * Counts a report of vitest's JSON reporter. A file that could not be loaded, an error outside every test, a run without a test and a
+ * run without a report each count as a failure: none of them may pass for success.
+ * @param {{ testResults?: { name?: string, status?: string, message?: string, assertionResults?: { status?: string }[] }[] } | undefined} report
+ * @param {number} exitCode of vitest
+ * @returns {{ tally: Tally, notes: string[] }}
+ */
+export function tallyOfReport(report, exitCode) {
+  if (!report?.testResults) return { tally: { passed: 0, failed: 1, skipped: 0 }, notes: [`vitest ended with exit code ${exitCode} and left no report.`] }
+  /** @type {string[]} */
+  const notes = []
+  let tally = nothing
+  for (const file of report.testResults) {
+    const statuses = (file.assertionResults ?? []).map((test) => test.status)
+    const passed = statuses.filter((status) => status === 'passed').length
+    const failed = statuses.filter((status) => status === 'failed').length
+    tally = plus(tally, { passed, failed, skipped: statuses.length - passed - failed })
+    if (file.status === 'failed' && failed === 0) {
+      tally = plus(tally, { ...nothing, failed: 1 })
+      notes.push(`${file.name ?? 'A test file'} failed outside its tests${file.message ? `: ${file.message}` : '.'}`)
+    }
+  }
+  if (tally.passed + tally.failed + tally.skipped === 0) {
+    tally = { ...nothing, failed: 1 }
+    notes.push('No tests were found.')
+  } else if (exitCode !== 0 && tally.failed === 0) {
+    tally = plus(tally, { ...nothing, failed: 1 })
+    notes.push(`vitest ended with exit code ${exitCode} although no test failed: an error outside every test, see above.`)
+  }
+  return { tally, notes }
+}

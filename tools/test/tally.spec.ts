@@ -1,0 +1,35 @@
+import { expect, test } from 'vitest'
+import { inWords, lastLine, tallyOfReport } from './tally.mjs'
+
+const file = (status: string, ...tests: string[]): { name: string; status: string; message: string; assertionResults: { status: string }[] } => ({
+  name: 'a.spec.ts', status, message: 'Cannot find module', assertionResults: tests.map((test) => ({ status: test })),
+})
+
+test('passed, failed and skipped tests are counted', () => {
+  const { tally, notes } = tallyOfReport({ testResults: [file('passed', 'passed', 'passed', 'skipped'), file('failed', 'passed', 'failed', 'todo')] }, 1)
+  expect(tally).toEqual({ passed: 3, failed: 1, skipped: 2 })
+  expect(notes).toEqual([])
+})
+
+test('a file that could not be loaded is a failure', () => {
+  expect(tallyOfReport({ testResults: [file('passed', 'passed'), file('failed')] }, 1)).toEqual({
+    tally: { passed: 1, failed: 1, skipped: 0 }, notes: ['a.spec.ts failed outside its tests: Cannot find module'],
+  })
+})
+
+test.each([
+  ['no report', undefined, 1],
+  ['no test', { testResults: [] }, 1],
+  ['no test although vitest is content', { testResults: [] }, 0],
+  ['an error outside every test', { testResults: [file('passed', 'passed')] }, 1],
+])('%s is a failure', (_, report, exitCode) => {
+  const { tally, notes } = tallyOfReport(report, exitCode)
+  expect(tally.failed).toBe(1)
+  expect(notes).toHaveLength(1)
+})
+
+test('skipped tests are named where there are some, but never in the last line', () => {
+  expect(inWords({ passed: 3, failed: 0, skipped: 0 })).toBe('3 passed, 0 failed')
+  expect(inWords({ passed: 3, failed: 1, skipped: 2 })).toBe('3 passed, 1 failed, 2 skipped')
+  expect(lastLine({ passed: 3, failed: 1, skipped: 2 })).toBe('3 passed, 1 failed')
+})

@@ -8,6 +8,8 @@ export interface Asked<T> {
   /** Why the last question failed; null after one that went well. */
   readonly error: Readonly<ShallowRef<RingsideError | null>>
   again(): void
+  /** The answer, once the question that is under way has one; a question that failed is asked again first. @throws what that question failed with */
+  answer(): Promise<T>
 }
 
 /**
@@ -18,7 +20,9 @@ export function useAsked<T>(sources: readonly WatchSource[], ask: () => Promise<
   const value = shallowRef<T | null>(null)
   const error = shallowRef<RingsideError | null>(null)
   let turn = 0
-  async function go(): Promise<void> {
+  let underWay = Promise.resolve()
+  const go = (): void => { underWay = answered() }
+  async function answered(): Promise<void> {
     const mine = ++turn
     try {
       const answer = await ask()
@@ -33,7 +37,18 @@ export function useAsked<T>(sources: readonly WatchSource[], ask: () => Promise<
   }
   watch([...sources], () => {
     if (options.keep !== true) value.value = null
-    void go()
+    go()
   }, { immediate: true })
-  return { value: shallowReadonly(value), error: shallowReadonly(error), again: () => void go() }
+  return { value: shallowReadonly(value), error: shallowReadonly(error), again: go, answer }
+
+  async function answer(): Promise<T> {
+    if (error.value !== null) go()
+    let seen: Promise<void>
+    do {
+      seen = underWay
+      await seen
+    } while (seen !== underWay)
+    if (error.value !== null) throw error.value
+    return value.value as T
+  }
 }

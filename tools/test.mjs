@@ -6,8 +6,10 @@ import { ensureNodeModules } from './setup/node-modules.mjs'
 import { ensureSystemPackages } from './setup/system-packages.mjs'
 import { inWords, lastLine, nothing, plus } from './test/tally.mjs'
 
-/** All of it has to end within 20 minutes, with its last line. */
-const limitMs = 19.5 * 60_000
+/** All of it is meant to be done within 20 minutes on two processors that have nothing else to do. */
+const goalMs = 20 * 60_000
+/** What hangs is ended, with the last line; a busy computer is no failure. */
+const limitMs = 50 * 60_000
 const startedAt = performance.now()
 const left = () => limitMs - (performance.now() - startedAt)
 const seconds = (/** @type {number} */ since) => `${((performance.now() - since) / 1000).toFixed(1)} s`
@@ -41,6 +43,7 @@ async function test() {
     const pointless = stage.name === 'build' && result.tally.failed > 0
     if (pointless || (failFast && result.tally.failed > 0)) break
   }
+  if (performance.now() - startedAt > goalMs) notes.push(`It took more than ${goalMs / 60_000} minutes: either the computer is busy, or a test has grown too long.`)
   console.log(`\nDone in ${seconds(startedAt)}.${notes.length > 0 ? `\n${notes.map((note) => `! ${note}`).join('\n')}` : ''}`)
   return total
 }

@@ -93,6 +93,6 @@ export const stages = /** @returns {Stage[]} */ () => [
   project('contract', 'the contract over both transports', 3 * minute),
   project('shell', 'the Electron shell and the packaging', 3 * minute, { needs: [chromium] }),
   // Much of a test with guests is waiting for processes and drives.
-  project('vm', 'real guests on QEMU', 15 * minute, { needs: [qemu, firmware], width: 3 }),
-  project('e2e', 'the real window in Chromium', 6 * minute, { needs: [qemu, firmware, chromium], width: 2 }),
+  project('vm', 'real guests on QEMU', 30 * minute, { needs: [qemu, firmware], width: 3 }),
+  project('e2e', 'the real window in Chromium', 12 * minute, { needs: [qemu, firmware, chromium], width: 2 }),
 ]

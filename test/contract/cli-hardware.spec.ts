@@ -16,11 +16,11 @@ afterEach(async () => {
 })
 
 const run = (...args: string[]): Promise<CliResult> => cli(local, 'hardware', ...args)
-const commands = ['show', 'set', 'discard', 'cd', 'link', 'disk', 'history', 'revert']
+const commands = ['show', 'set', 'discard', 'cd', 'link', 'balloon', 'disk', 'history', 'revert']
 
 test.each([
   ...commands.map((command) => [command]), ['set', 'web-01', 'memory'], ['set', 'web-01', 'disks.disk9.bus=sata'], ['cd', 'insert', 'web-01'], ['cd', 'eject', 'web-01', 'x.iso'],
-  ['cd', 'push', 'web-01'], ['link', 'sideways', 'web-01'], ['disk', 'add', 'web-01'], ['disk', 'remove', 'web-01'], ['disk', 'add', 'web-01', '--new', 'much'], ['disk', 'add', 'web-01', '--new', '1G', '--use', 'x'],
+  ['cd', 'push', 'web-01'], ['link', 'sideways', 'web-01'], ['balloon', 'web-01', 'much'], ['balloon', 'web-01', '+1G'], ['disk', 'add', 'web-01'], ['disk', 'remove', 'web-01'], ['disk', 'add', 'web-01', '--new', 'much'], ['disk', 'add', 'web-01', '--new', '1G', '--use', 'x'],
 ])('%s %s %s is wrong usage: 2', async (...args) => {
   const result = await run(...args.filter((arg) => (arg as string | undefined) !== undefined))
   expect(result).toMatchObject({ code: 2, stdout: '' })
@@ -55,6 +55,13 @@ test('discs, cables and disks change while the machine runs', async () => {
   expect((await run('disk', 'add', 'web-01', '--new', '40G', '--json')).json).toMatchObject({ disk: { id: 'disk1', bus: 'virtio-blk' }, next: null })
   expect((await run('disk', 'remove', 'web-01', 'disk1', '--trash')).stdout).toMatch(/disk1/u)
   expect(host.machines.get(fakeIds.running).definition.disks).toHaveLength(1)
+})
+
+test('the balloon is set and told of', async () => {
+  expect((await run('balloon', 'web-01', '1G')).stdout).toMatch(/^Memory left by the balloon: All → 1,024 MiB/mu)
+  expect((await run('balloon', 'web-01', '--json')).json).toMatchObject({ targetMiB: 1024 })
+  expect((await run('balloon', 'web-01', 'all', '--json')).json).toMatchObject({ differences: [{ path: 'memory.targetMiB' }] })
+  expect((await run('balloon', 'windows-11')).stdout).toMatch(/^Left by the balloon +all of it$/mu)
 })
 
 test('history lists earlier forms, revert goes back to one', async () => {

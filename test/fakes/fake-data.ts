@@ -15,7 +15,7 @@ export function fakeDefinition(id: string, name: string, changes: Partial<Machin
   return {
     schemaVersion: machineSchemaVersion, createdBy: 'ringside 0.1.0', id, name, notes: '', createdAt: '2026-11-01T08:00:00.000Z', osId: 'debian', engine: 'qemu',
     accelerator: 'auto', machineType: 'pc-q35-7.2', firmware: { type: 'uefi', secureBoot: false, nvram: 'firmware/nvram.qcow2' },
-    processors: { sockets: 1, cores: 2, threads: 1, model: 'auto', features: [], priority: 'normal' }, memoryMiB: 2048, memory: { maximumMiB: null, pluggedMiB: 0, hugePages: false, shared: false }, clock: 'utc',
+    processors: { sockets: 1, cores: 2, threads: 1, model: 'auto', features: [], priority: 'normal' }, memoryMiB: 2048, memory: { maximumMiB: null, pluggedMiB: 0, targetMiB: null, hugePages: false, shared: false }, clock: 'utc',
     boot: { order: ['disk0'], menu: false, kernel: null },
     disks: [{ id: 'disk0', image: { kind: 'own', path: 'disks/disk0.qcow2' }, format: 'qcow2', bus: 'virtio-blk', readOnly: false, cache: 'auto', discard: true, detectZeroes: 'auto', aio: 'auto', serial: null, limits: null, slot: null }],
     cdroms: [{ id: 'cd0', image: null, bus: 'sata' }],

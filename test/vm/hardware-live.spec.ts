@@ -173,6 +173,17 @@ test('limits hold from the next request on; what can’t be live waits, is shown
   expect(await hardware.change(id, plugged, limited)).toMatchObject([{ path: 'memory.pluggedMiB', when: 'now' }])
   expect(await hardware.change(id, limited, plugged)).toMatchObject([{ path: 'memory.pluggedMiB', when: 'now' }])
 
+  // The balloon takes a part of it, and gives it back.
+  const ballooned = { ...limited, memory: { ...limited.memory, targetMiB: 192 } }
+  const available = `awk '/MemAvailable/{print $2}' /proc/meminfo`
+  await atShell(open, id, async (shell) => {
+    const roomy = Number(await shell.ask(available))
+    expect(await hardware.change(id, ballooned, limited)).toMatchObject([{ path: 'memory.targetMiB', when: 'now' }])
+    await shell.until(`[ $(${available}) -lt ${String(roomy - 50_000)} ]`)
+    expect(await hardware.change(id, limited, ballooned)).toMatchObject([{ path: 'memory.targetMiB', when: 'now' }])
+    await shell.until(`[ $(${available}) -gt ${String(roomy - 20_000)} ]`)
+  })
+
   const more = { ...limited, memoryMiB: 320, clock: 'localtime' as const }
   const waiting = await hardware.change(id, more, limited)
   expect(waiting.map(({ path, when }) => [path, when])).toEqual([['memoryMiB', 'nextStart'], ['clock', 'nextStart']])
@@ -180,12 +191,13 @@ test('limits hold from the next request on; what can’t be live waits, is shown
   await expect(hardware.change(id, limited, before)).rejects.toMatchObject({ code: 'ILLEGAL_STATE' })
   await hardware.discardPending(id)
   expect(await machines.get(id)).toMatchObject({ definition: { memoryMiB: 256 }, next: null })
-  await hardware.change(id, more, limited)
+  await hardware.change(id, { ...more, memory: { ...more.memory, targetMiB: 224 } }, limited)
   await machines.powerOff(id)
   await machines.start(id)
   await atShell(open, id, async (shell) => {
     await shell.booted()
     expect(Number(await shell.ask(total))).toBeGreaterThan(memory + 50_000)
+    await shell.until(`[ $(${available}) -lt 200000 ]`)
     await shell.until('[ -b /dev/vda ]')
   })
   expect(await machines.get(id)).toMatchObject({ definition: { memoryMiB: 320, clock: 'localtime', disks: [{ limits }] }, next: null })

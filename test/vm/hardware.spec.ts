@@ -30,7 +30,7 @@ test('a guest sees everything that it was given', async () => {
   await writeFile(join(shared, 'song.txt'), 'from the host\n')
   const plan = await launchPlan(folder.path, {
     boot: boot(), memoryMiB: 384, memory: { maximumMiB: 640, pluggedMiB: 128, shared: true }, processors: { sockets: 1, cores: 1, threads: 1, features: ['-avx2', '+aes'], priority: 'low' },
-    display: { model: 'virtio-vga', heads: 2, resolution: { width: 1024, height: 600 } }, virtioConsoles: 1, sound: { model: 'intel-hda' }, watchdog: { model: 'i6300esb', action: 'pause' }, panicDevice: true,
+    display: { model: 'virtio-vga', heads: 2, resolution: { width: 1024, height: 600 } }, virtioConsoles: 1, sound: { model: 'intel-hda' }, watchdog: { model: 'i6300esb', action: 'none' }, panicDevice: true,
     disks: [{ ...own('disk0', 'virtio-blk'), serial: 'WD-1234.5' }, own('card', 'sd'), own('floppy0', 'floppy'), own('stick', 'usb')],
     nics: [{ id: 'net0', model: 'virtio-net', macAddress: '52:54:00:12:34:56', backend: { type: 'user' }, linkUp: false }],
     sharedFolders: [{ id: 'share0', tag: 'music', path: shared, readOnly: false }], rawArguments: ['-device', '{"driver":"pci-testdev","id":"mine","bus":"pcie.0","addr":"0x1e"}'],
@@ -70,6 +70,11 @@ test('a guest sees everything that it was given', async () => {
   const heard = console.waitFor('over VirtIO')
   await serial.run('echo over VirtIO >/dev/hvc0')
   await heard
+
+  // One that is not fed in time: QEMU tells of it, and the guest goes on.
+  await serial.run('watchdog -T 1 -t 60 /dev/watchdog')
+  await expect.poll(() => run.events.filter((event) => event.type === 'note').map(({ message }) => message)).toContainEqual(expect.stringContaining('watchdog ran out'))
+  await serial.run('killall watchdog')
 
   // The same board is made again, and memory loads into it.
   await serial.run('umount /mnt; kept=in-memory')

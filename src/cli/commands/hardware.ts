@@ -1,12 +1,13 @@
 import type { Command } from 'commander'
 import { factsOf } from '@core/snapshot/compare'
-import type { DefinitionDifference, HardwareDifference, MachineHardware, MachineView } from '@shared/model'
 import { resolve } from 'node:path'
 import { RingsideError } from '@shared/errors'
-import { usageError, type Cli, type Run } from '../cli'
+import { change, differencesInWords, inWords, storedHardware } from '../change-hardware'
+import { usageError, type Cli } from '../cli'
 import { withValues } from '../hardware-edits'
 import { facts, machineAsJson, table } from '../output'
 import { machineOf } from '../snapshot-output'
+import { registerHardwareBalloon } from './hardware-balloon'
 import { registerHardwareDisk } from './hardware-disk'
 
 type Group = Pick<Cli, 'command'>
@@ -19,14 +20,10 @@ export function registerHardware(cli: Cli): void {
   registerDiscard(cli, group)
   registerCd(cli, group)
   registerLink(cli, group)
+  registerHardwareBalloon(cli, group)
   registerHardwareDisk(cli, group)
   registerHistory(cli, group)
   registerRevert(cli, group)
-}
-
-/** What a change starts from: what is stored. */
-export function storedHardware({ next, definition }: MachineView): MachineHardware {
-  return next ?? definition
 }
 
 function registerShow(cli: Cli, group: Group): void {
@@ -70,22 +67,6 @@ function registerSet(cli: Cli, group: Group): void {
       run.answer({ ...machineOf(machine), ...plan }, `${faults}${differencesInWords(plan.differences)}`)
     }),
   )
-}
-
-/** Changes a machine's hardware and tells what became of it. */
-export async function change(run: Run, machine: MachineView, hardware: unknown): Promise<void> {
-  const done = await run.client.hardware.change({ id: machine.id, hardware, basedOn: storedHardware(machine) })
-  run.answer({ ...machineAsJson(done.machine), differences: done.differences }, differencesInWords(done.differences))
-}
-
-function differencesInWords(differences: readonly HardwareDifference[]): string {
-  if (differences.length === 0) return 'Nothing is different.\n'
-  return differences.map((difference) => `${inWords(difference)}${difference.when === 'now' ? '' : ` (at the next start: ${difference.reason ?? 'it can’t be live'})`}\n`).join('')
-}
-
-function inWords({ label, then, now }: DefinitionDifference): string {
-  if (then === null) return `${label}: ${now ?? ''}, new`
-  return now === null ? `${label}: gone (${then})` : `${label}: ${then} → ${now}`
 }
 
 function registerDiscard(cli: Cli, group: Group): void {

@@ -53,7 +53,7 @@ test('a modern Linux from a disc gets the paravirtual devices that it has driver
     firmware: { type: 'uefi', secureBoot: false, nvram: 'firmware/nvram.qcow2' },
     processors: { sockets: 1, cores: 2, threads: 1, model: 'auto', features: [], priority: 'normal' },
     memoryMiB: 2048,
-    memory: { maximumMiB: null, pluggedMiB: 0, hugePages: false, shared: false },
+    memory: { maximumMiB: null, pluggedMiB: 0, targetMiB: null, hugePages: false, shared: false },
     clock: 'utc',
     boot: { order: ['disk0', 'cdrom0'], menu: false, kernel: null },
     disks: [

@@ -14,6 +14,8 @@ export const LiveChange = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('changeMedium'), id: DeviceId, image: ImageLocation.nullable() }),
   /** What the guest is given of the memory that can be plugged in, MiB; it takes and gives back in its own time. */
   z.object({ kind: z.literal('plugMemory'), pluggedMiB: z.int().min(0) }),
+  /** What the balloon is to leave the guest of its memory at start, MiB; null: all of it. */
+  z.object({ kind: z.literal('setMemoryTarget'), targetMiB: z.int().min(1).nullable() }),
   z.object({ kind: z.literal('prioritise'), priority: MachineDefinition.shape.processors.shape.priority }),
 ])
 export type LiveChange = z.infer<typeof LiveChange>
@@ -37,6 +39,8 @@ export function withLiveChange<T extends Pick<MachineDefinition, 'disks' | 'nics
       return { ...definition, cdroms: definition.cdroms.map((cdrom) => (cdrom.id === change.id ? { ...cdrom, image: change.image } : cdrom)) }
     case 'plugMemory':
       return { ...definition, memory: { ...definition.memory, pluggedMiB: change.pluggedMiB } }
+    case 'setMemoryTarget':
+      return { ...definition, memory: { ...definition.memory, targetMiB: change.targetMiB } }
     case 'prioritise':
       return { ...definition, processors: { ...definition.processors, priority: change.priority } }
   }

@@ -109,6 +109,8 @@ async function takeBack({ context, held }: HardwareWork, change: LiveChange, bef
         return withLiveChange(now, { ...change, image: before.cdroms.find(({ id }) => id === change.id)?.image ?? null })
       case 'plugMemory':
         return withLiveChange(now, { ...change, pluggedMiB: before.memory.pluggedMiB })
+      case 'setMemoryTarget':
+        return withLiveChange(now, { ...change, targetMiB: before.memory.targetMiB })
       case 'prioritise':
         return withLiveChange(now, { ...change, priority: before.processors.priority })
       case 'unplugDisk':

@@ -48,7 +48,7 @@ test('what was there at the start goes at the next one; what was plugged in goes
 })
 
 test('limits, cables, discs, priority and pluggable memory are live; anything else of a device waits with it', () => {
-  const memory = { maximumMiB: 2048, pluggedMiB: 0, hugePages: false, shared: false }
+  const memory = { maximumMiB: 2048, pluggedMiB: 0, targetMiB: null, hugePages: false, shared: false }
   const running = machine({ memory })
   const limits = { bytesPerSecond: 1000, bytesReadPerSecond: 0, bytesWrittenPerSecond: 0, requestsPerSecond: 0, readsPerSecond: 0, writesPerSecond: 0 }
   const image = { kind: 'external' as const, path: '/isos/a.iso' }
@@ -60,6 +60,15 @@ test('limits, cables, discs, priority and pluggable memory are live; anything el
   ])
   expect(differences.map(({ when }) => when)).toEqual(differences.map(() => 'now'))
   expect(plan(running, { disks: [disk('disk0', { limits, cache: 'writeback' })], memoryMiB: 512, memory: { ...memory, pluggedMiB: 256 } }).changes).toEqual([])
+})
+
+test('the balloon is set at once where the machine has one and that much memory', () => {
+  const target = { ...machine().memory, targetMiB: 512 }
+  expect(plan(machine(), { memory: target })).toMatchObject({ changes: [{ kind: 'setMemoryTarget', targetMiB: 512 }], differences: [{ path: 'memory.targetMiB', then: 'All', now: '512 MiB', when: 'now' }] })
+  for (const [running, wanted] of [[machine({ balloon: false }), { balloon: true }], [machine(), { balloon: false }], [machine(), { memoryMiB: 4096, memory: { ...target, targetMiB: 2048 } }]] as const) {
+    const { changes, differences } = plan(running, { memory: target, ...wanted })
+    expect([changes, differences.find(({ path }) => path === 'memory.targetMiB')]).toMatchObject([[], { when: 'nextStart', reason: expect.stringMatching(/[a-z]\.$/u) as string }])
+  }
 })
 
 test('changes come to what the plan promises, and what is left is what waits', () => {

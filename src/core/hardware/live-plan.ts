@@ -95,6 +95,12 @@ export function planLive(running: MachineDefinition, stored: MachineDefinition, 
   if (maximumMiB !== null && maximumMiB === hardware.memory.maximumMiB && running.memoryMiB === hardware.memoryMiB && pluggedMiB !== hardware.memory.pluggedMiB) {
     changes.push({ kind: 'plugMemory', pluggedMiB: hardware.memory.pluggedMiB })
   }
+  const { targetMiB } = hardware.memory
+  if (targetMiB !== running.memory.targetMiB) {
+    const obstacle = targetObstacle(running, hardware)
+    if (obstacle === null) changes.push({ kind: 'setMemoryTarget', targetMiB })
+    else waits.set('memory.targetMiB', obstacle)
+  }
   if (running.processors.priority !== hardware.processors.priority) changes.push({ kind: 'prioritise', priority: hardware.processors.priority })
   const wanted = { ...hardware, disks, nics }
   const live = new Set(changes.map(pathOf))
@@ -129,6 +135,8 @@ export function pathOf(change: LiveChange): string {
       return `cdroms.${change.id}.image`
     case 'plugMemory':
       return 'memory.pluggedMiB'
+    case 'setMemoryTarget':
+      return 'memory.targetMiB'
     case 'prioritise':
       return 'processors.priority'
   }
@@ -145,6 +153,13 @@ function isAsItRuns(running: MachineDefinition, wanted: MachineHardware, path: s
 
 function unplugObstacle(slot: number | null): string | null {
   return slot === null ? 'It was there at the start, and its place on the board goes with it: it is taken out at the next start.' : null
+}
+
+/** Why a target of the balloon has to wait; null: it has not. */
+function targetObstacle(running: MachineDefinition, { memory, balloon }: MachineHardware): string | null {
+  if (!running.balloon) return 'The machine has had no memory balloon since its start; it gets one at the next.'
+  if (!balloon) return 'The balloon goes at the next start, and this with it.'
+  return memory.targetMiB !== null && memory.targetMiB > running.memoryMiB ? 'It is more than the machine has now.' : null
 }
 
 /** Free places for what is plugged in. */

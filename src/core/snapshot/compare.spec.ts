@@ -30,7 +30,7 @@ test('hardware is compared in words', () => {
 })
 
 test('what was added later is told too', () => {
-  expect(difference({ memory: { maximumMiB: 8192, pluggedMiB: 1024, hugePages: true, shared: true } })).toEqual(
+  expect(difference({ memory: { maximumMiB: 8192, pluggedMiB: 1024, targetMiB: null, hugePages: true, shared: true } })).toEqual(
     ['Memory that can be plugged in: - → Up to 8,192 MiB', 'Memory plugged in: 0 MiB → 1,024 MiB', 'Huge pages: No → Yes', 'Shared memory: No → Yes'])
   expect(difference({ processors: { ...machine.processors, features: ['+aes', '-avx2'], priority: 'low' } })).toEqual(['Processor features: Those of the model → +aes -avx2', 'Priority: Normal → Low'])
   expect(difference({ display: { model: 'virtio-vga', heads: 2, resolution: { width: 1280, height: 800 } } })).toEqual(['Screens: 1 → 2', 'Resolution: The device’s own → 1280 × 800'])

@@ -41,6 +41,7 @@ export function factsOf(definition: MachineDefinition): Fact[] {
     { path: 'memoryMiB', label: 'Memory', value: mebibytes(definition.memoryMiB) },
     { path: 'memory.maximumMiB', label: 'Memory that can be plugged in', value: memory.maximumMiB === null ? null : `Up to ${mebibytes(memory.maximumMiB)}` },
     { path: 'memory.pluggedMiB', label: 'Memory plugged in', value: mebibytes(memory.pluggedMiB) },
+    { path: 'memory.targetMiB', label: 'Memory left by the balloon', value: memory.targetMiB === null ? 'All' : mebibytes(memory.targetMiB) },
     { path: 'memory.hugePages', label: 'Huge pages', value: yesNo(memory.hugePages) },
     { path: 'memory.shared', label: 'Shared memory', value: yesNo(memory.shared) },
     { path: 'processors', label: 'Processors', value: `${number.format(processorCount(processors))} (${count(sockets, 'socket')}, ${count(cores, 'core')}, ${count(threads, 'thread')})` },

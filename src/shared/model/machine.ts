@@ -86,6 +86,8 @@ export const MachineDefinition = z.object({
     maximumMiB: z.int().min(1).max(16_777_216).nullable().default(null),
     /** What is plugged in beyond `memoryMiB`. */
     pluggedMiB: z.int().min(0).max(16_777_216).default(0),
+    /** What the balloon is to leave the guest of `memoryMiB`; null: all of it. */
+    targetMiB: z.int().min(16, 'The balloon leaves a guest 16 MiB at least.').max(16_777_216).nullable().default(null),
     /** From the host's pool of huge pages [Linux: hugetlbpage.rst]. */
     hugePages: z.boolean().default(false),
     /** Other processes may map it, as virtiofs and vhost-user want. */

@@ -31,7 +31,7 @@ export function processorWords({ processors }: MachineHardware): string {
   return `${countOf(processorCount(processors), 'processor')}${processors.model === 'auto' ? '' : `, ${processors.model}`}`
 }
 export function memoryWords({ memoryMiB, memory }: MachineHardware): string {
-  return `${formatMiB(memoryMiB)}${memory.pluggedMiB > 0 ? ` and ${formatMiB(memory.pluggedMiB)} plugged in` : ''}`
+  return `${formatMiB(memoryMiB)}${memory.pluggedMiB > 0 ? ` and ${formatMiB(memory.pluggedMiB)} plugged in` : ''}${memory.targetMiB === null ? '' : `, ${formatMiB(memory.targetMiB)} left by the balloon`}`
 }
 export function firmwareWords({ firmware, boot }: MachineHardware): string {
   const name = firmware.type === 'bios' ? 'BIOS' : firmware.secureBoot ? 'UEFI with Secure Boot' : 'UEFI'

@@ -80,9 +80,12 @@ function processorIssues(definition: MachineDefinition, surroundings: HardwareSu
   ]
 }
 
+/** With less than that Linux crashes early where memory can be plugged in: 128 MiB did, 256 MiB starts [measured, Linux 6.1]. */
+const leastForPluggingMiB = 256
+
 function memoryIssues({ memoryMiB, memory }: MachineDefinition, { host }: HardwareSurroundings): Issue[] {
   const issues: Issue[] = []
-  const { maximumMiB, pluggedMiB, hugePages } = memory
+  const { maximumMiB, pluggedMiB, targetMiB, hugePages } = memory
   const all = memoryMiB + pluggedMiB
   if (all > host.memoryMiB) issues.push(warning('memoryMiB', `The machine has ${String(all)} MiB of memory, and this computer ${String(host.memoryMiB)} MiB: it may come to a stop.`))
   if (maximumMiB === null && pluggedMiB > 0) issues.push(error('memory.pluggedMiB', 'Memory can only be plugged in where a maximum is set.', { received: pluggedMiB }))
@@ -90,6 +93,9 @@ function memoryIssues({ memoryMiB, memory }: MachineDefinition, { host }: Hardwa
   // The size of the pieces in which virtio-mem gives memory [QEMU: virtio-mem.c, that of transparent huge pages].
   if (maximumMiB !== null && (maximumMiB - memoryMiB) % 2 !== 0) issues.push(error('memory.maximumMiB', 'Memory is plugged in by pieces of 2 MiB: the maximum is an even number of MiB above the memory at start.', { received: maximumMiB }))
   if (pluggedMiB % 2 !== 0) issues.push(error('memory.pluggedMiB', 'Memory is plugged in by pieces of 2 MiB.', { received: pluggedMiB }))
+  if (maximumMiB !== null && memoryMiB < leastForPluggingMiB) issues.push(warning('memoryMiB', `Where memory can be plugged in, Linux guests need ${String(leastForPluggingMiB)} MiB from their start; with less they crash as they boot.`))
+  if (targetMiB !== null && targetMiB < memoryMiB / 4) issues.push(warning('memory.targetMiB', `The guest is left ${String(targetMiB)} MiB of ${String(memoryMiB)} MiB. With so little it may end programs, or take memory back from the balloon.`))
+  if (targetMiB !== null && hugePages) issues.push(warning('memory.targetMiB', 'With huge pages this computer gets hardly any memory back from the balloon.'))
   if (hugePages && host.hugePages !== null) {
     const { pageMiB, free } = host.hugePages
     if (memoryMiB % pageMiB !== 0) issues.push(error('memoryMiB', `With huge pages memory is a multiple of ${String(pageMiB)} MiB.`, { received: memoryMiB }))

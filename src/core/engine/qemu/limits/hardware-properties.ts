@@ -9,6 +9,9 @@ import type { HardwareSurroundings } from './surroundings'
 type More = Partial<Omit<HardwareProperty, 'path' | 'label' | 'term' | 'help' | 'kind'>>
 
 const atNextStart = { possible: false, reason: 'QEMU has it from its start: it changes at the next.' }
+/** Below this hardly a system can live. */
+const smallestTargetMiB = 16
+const noBalloon = 'The machine has no memory balloon; switch it on first.'
 const live = { possible: true, reason: null }
 
 /** Every property of a machine's hardware, with its limits on this computer and with this QEMU. Pure. */
@@ -54,7 +57,7 @@ function processorProperties(definition: MachineDefinition, surroundings: Hardwa
   ]
 }
 
-function memoryProperties({ memoryMiB, memory }: MachineDefinition, surroundings: HardwareSurroundings): HardwareProperty[] {
+function memoryProperties({ memoryMiB, memory, balloon }: MachineDefinition, surroundings: HardwareSurroundings): HardwareProperty[] {
   const { qemu, host } = surroundings
   const pluggable = missing(surroundings, 'virtio-mem-pci')
   const pool = host.hugePages === null ? 'This computer has set no huge pages aside (vm.nr_hugepages is 0).' : null
@@ -62,6 +65,9 @@ function memoryProperties({ memoryMiB, memory }: MachineDefinition, surroundings
     property('memoryMiB', 'Memory', '-m size', 'What the guest has from its start.', 'number', { minimum: 4, maximum: 16_777_216, unit: 'MiB' }),
     property('memory.maximumMiB', 'Memory at most', '-m maxmem, virtio-mem', 'Up to this more memory can be plugged in. Linux guests need at least 128 MiB more.', 'number', { minimum: memoryMiB + 2, maximum: 16_777_216, unit: 'MiB', obstacle: pluggable }),
     property('memory.pluggedMiB', 'Memory plugged in', 'virtio-mem requested-size', 'What the guest has beyond its memory at start. Linux takes it in pieces of 128 MiB, as a rule.', 'number', { minimum: 0, maximum: 16_777_216, unit: 'MiB', ...(memory.maximumMiB === null ? {} : { live }), obstacle: pluggable }),
+    property('memory.targetMiB', 'Memory left by the balloon', 'balloon', 'What the guest may keep of its memory; the balloon takes the rest and gives it to this computer. Empty: all of it.', 'number', {
+      minimum: smallestTargetMiB, maximum: memoryMiB, unit: 'MiB', ...(balloon ? { live } : { live: { possible: false, reason: noBalloon } }), obstacle: missing(surroundings, 'virtio-balloon-pci') ?? (balloon ? null : noBalloon),
+    }),
     property('memory.hugePages', 'Huge pages', 'memory-backend-memfd hugetlb', 'Takes memory from the computer’s pool of huge pages, which is faster and not to be swapped out.', 'switch', { obstacle: memfdObstacle({ hugePages: true }, host.platform, qemu.features) ?? pool }),
     property('memory.shared', 'Shared memory', 'memory-backend-memfd share', 'Other programs may map the guest’s memory, as virtiofs and vhost-user need it.', 'switch', { obstacle: memfdObstacle({ hugePages: false }, host.platform, qemu.features) }),
     property('balloon', 'Memory balloon', 'virtio-balloon-pci', 'Tells how much memory the guest uses, and gives back what it freed.', 'switch', { obstacle: missing(surroundings, 'virtio-balloon-pci') }),

@@ -76,7 +76,7 @@ describe('every property of the schema', () => {
 
 /** What is not on the command line: names for people, what is set over QMP before the guest runs (see the specs with guests), and what the golden of plugged devices shows. */
 const outsideArgv = [
-  'osId', 'usbDevices.*.name', 'nics.*.linkUp', 'processors.priority', 'nics.*.slot', 'disks.*.slot', 'clipboard', 'firmware.nvram', 'firmware.secureBoot',
+  'osId', 'usbDevices.*.name', 'nics.*.linkUp', 'memory.targetMiB', 'processors.priority', 'nics.*.slot', 'disks.*.slot', 'clipboard', 'firmware.nvram', 'firmware.secureBoot',
   ...['bytesPerSecond', 'bytesReadPerSecond', 'bytesWrittenPerSecond', 'requestsPerSecond', 'readsPerSecond', 'writesPerSecond'].map((name) => `disks.*.limits.${name}`),
 ]
 
@@ -143,6 +143,14 @@ test('all faults are told at once, by their paths', () => {
   ])
 })
 
+test('what the balloon leaves is within the memory, needs the balloon, and little of it is warned of; so is too little memory for plugging', () => {
+  expect(issues({ memory: { targetMiB: 8192 } })).toEqual([expect.stringMatching(/^memory\.targetMiB: .*16 to 4096 MiB; this is 8192/u)])
+  expect(issues({ memory: { targetMiB: 2048 }, balloon: false })).toEqual([expect.stringContaining('memory.targetMiB: Memory left by the balloon: The machine has no memory balloon')])
+  expect(issues({ memory: { targetMiB: 512 } })).toEqual([expect.stringContaining('(memory.targetMiB: The guest is left 512 MiB')])
+  expect(issues({ memory: { targetMiB: 2048 } })).toEqual([])
+  expect(issues({ memoryMiB: 128, memory: { maximumMiB: 512 } })).toEqual([expect.stringContaining('(memoryMiB: Where memory can be plugged in, Linux guests need 256 MiB')])
+})
+
 test('what this computer or this QEMU has not is an obstacle with its reason', () => {
   const bare: HardwareSurroundings = { ...wholeSurroundings, qemu: { ...wholeQemu, devices: [], features: {}, firmware: [] }, host: { platform: 'darwin', logicalProcessors: 8, memoryMiB: 16_384, hugePages: null, vhostVsock: false } }
   const obstacle = (path: string): string | null | undefined => properties(bare).get(path)?.obstacle
@@ -159,7 +167,7 @@ test('what this computer or this QEMU has not is an obstacle with its reason', (
 test('processors say why they wait for a start, and what is live says so', () => {
   expect(properties().get('processors.cores')?.live).toEqual({ possible: false, reason: expect.stringContaining('QEMU crashes') as string })
   expect([...properties().values()].filter(({ live }) => live.possible).map(({ path }) => path)).toEqual([
-    'processors.priority',
+    'processors.priority', 'memory.targetMiB',
     ...['bytesPerSecond', 'bytesReadPerSecond', 'bytesWrittenPerSecond', 'requestsPerSecond', 'readsPerSecond', 'writesPerSecond'].map((name) => `disks.*.limits.${name}`), 'cdroms.*.image', 'nics.*.linkUp',
   ])
   for (const { path, live } of properties().values()) if (!live.possible) expect([path, live.reason === null]).toEqual([path, false])

@@ -138,6 +138,7 @@ export interface QmpCommands {
   'query-migrate': { arguments: undefined; returns: MigrationInfo }
   'query-blockstats': { arguments: undefined; returns: BlockStats[] }
   'query-cpus-fast': { arguments: undefined; returns: CpuInfoFast[] }
+  'balloon': { arguments: { value: number }; returns: JsonObject }
   'query-balloon': { arguments: undefined; returns: { actual: number } }
   'blockdev-add': { arguments: { driver: string; 'node-name': string; [option: string]: Json }; returns: JsonObject }
   'blockdev-del': { arguments: { 'node-name': string }; returns: JsonObject }

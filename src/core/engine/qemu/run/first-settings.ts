@@ -9,18 +9,27 @@ const priorities: Readonly<Record<MachineDefinition['processors']['priority'], n
 }
 
 /**
- * What a command line can't say, before the guest runs for the first time: limits of disks, cables that are not plugged in, the priority of the process.
+ * What a command line can't say, before the guest runs for the first time: limits of disks, cables that are not plugged in, what the balloon leaves of memory, the priority of the process.
  * @returns what is less than the definition asks for, a sentence each
  */
 export async function applyFirstSettings(qmp: QmpClient, definition: MachineDefinition, pid: number): Promise<string[]> {
   for (const { id, limits } of definition.disks) if (limits !== null) await limitDisk(qmp, definition, id, limits)
   for (const { id, linkUp } of definition.nics) if (!linkUp) await setLink(qmp, id, false)
+  if (definition.balloon && definition.memory.targetMiB !== null) await setMemoryTarget(qmp, definition)
   return definition.processors.priority === 'normal' ? [] : prioritise(pid, definition.processors.priority)
 }
 
 /** Plugs a card's cable in, or pulls it out. */
 export async function setLink(qmp: QmpClient, nicId: string, up: boolean): Promise<void> {
   await qmp.execute('set_link', { name: nicId, up })
+}
+
+/**
+ * What the balloon is to leave the guest of its memory. The guest gives the rest back in its own time; a target outlives its resets and is part of saved memory.
+ * QEMU counts nothing of what virtio-mem has plugged in [hw/virtio/virtio-balloon.c: get_current_ram_size].
+ */
+export async function setMemoryTarget(qmp: QmpClient, { memoryMiB, memory }: Pick<MachineDefinition, 'memoryMiB' | 'memory'>): Promise<void> {
+  await qmp.execute('balloon', { value: (memory.targetMiB ?? memoryMiB) * 2 ** 20 })
 }
 
 /**

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { RingsideError } from '@shared/errors'
 import type { Disk, ImageLocation, MachineDefinition, Nic } from '@shared/model'
 import type { LaunchPlan } from '../../engine'
-import type { LiveChange } from '../../live-change'
+import { type LiveChange, withLiveChange } from '../../live-change'
 import { keyOfNode, nicBackend, nicDevice, placeOfSlot, pluggedDiskDevice, pluggedMemoryId, type BlockNode } from '../argv'
 import { ArgumentList } from '../argv/argument-list'
 import { addDiskNodes, cdromNodes } from '../argv/block-nodes'
@@ -11,7 +11,7 @@ import { checkImage } from '../image/check-image'
 import { QmpCommandError, QmpTimeoutError, type QmpClient } from '../qmp'
 import type { JsonObject } from '../qmp/qmp-types'
 import { limitDisk } from './disk-limits'
-import { prioritise, setLink } from './first-settings'
+import { prioritise, setLink, setMemoryTarget } from './first-settings'
 import { blockCommandMs, closeNodes, nodeFiles } from './layers'
 import { imagePath } from './run-files'
 
@@ -52,6 +52,10 @@ export async function makeLiveChange(machine: LiveMachine, change: LiveChange): 
       return changeMedium(machine, change.id, change.image)
     case 'plugMemory':
       return plugMemory(machine.qmp, change.pluggedMiB)
+    case 'setMemoryTarget':
+      return setMemoryTarget(machine.qmp, withLiveChange(machine.definition, change)).catch((error: unknown) => {
+        throw explained(error, 'The memory balloon can’t be set')
+      })
     case 'prioritise':
       return changePriority(machine.pid, change.priority)
   }
@@ -247,6 +251,7 @@ export async function recoverHardware({ qmp, plan, definition, ...machine }: Liv
     })
   }
   if (there.memory.maximumMiB !== null) await plugMemory(qmp, there.memory.pluggedMiB).catch((error: unknown) => { tell((error as Error).message) })
+  if (there.balloon) await setMemoryTarget(qmp, there).catch((error: unknown) => { tell(`The memory balloon could not be set: ${(error as Error).message}`) })
   // Where it can't be had, the start has said so.
   await prioritise(machine.pid, there.processors.priority)
   const files = await nodeFiles(qmp)

@@ -24,6 +24,7 @@ import { resizeDisk } from './resize-disk'
 import { makeLiveChange, recoverHardware, removeBackend, removeDiskNodes } from './live-changes'
 import { recoverRun } from './recover-run'
 import type { RunFiles } from './run-files'
+import { watchdogNote } from './watchdog-note'
 import { saveState } from './save-state'
 import { takeScreenshot } from './screenshot'
 import { chooseMemoryMeans, type MemoryMeans } from './snapshot-memory'
@@ -325,7 +326,10 @@ export class QemuMachine implements RunningMachine {
     else if (isEvent(event, 'SHUTDOWN')) this.#shuttingDown(event.data.reason, event.data.guest)
     else if (isEvent(event, 'DEVICE_DELETED')) void this.#noticeGone(event.data.device).catch(() => undefined)
     else if (isEvent(event, 'GUEST_PANICKED')) this.#events.emit({ type: 'note', message: 'The guest’s operating system crashed.' })
-    else if (isEvent(event, 'BLOCK_IO_ERROR') && event.data.action === 'stop') {
+    else if (isEvent(event, 'WATCHDOG')) {
+      const message = watchdogNote(event.data.action)
+      if (message !== null) this.#events.emit({ type: 'note', message })
+    } else if (isEvent(event, 'BLOCK_IO_ERROR') && event.data.action === 'stop') {
       this.#events.emit({ type: 'note', message: ioErrorNote(this.#parts.plan.definition, event.data) })
     }
   }

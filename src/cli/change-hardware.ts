@@ -1,0 +1,24 @@
+import type { DefinitionDifference, HardwareDifference, MachineHardware, MachineView } from '@shared/model'
+import type { Run } from './cli'
+import { machineAsJson } from './output'
+
+/** What a change starts from: what is stored. */
+export function storedHardware({ next, definition }: MachineView): MachineHardware {
+  return next ?? definition
+}
+
+/** Changes a machine's hardware and tells what became of it. */
+export async function change(run: Run, machine: MachineView, hardware: unknown): Promise<void> {
+  const done = await run.client.hardware.change({ id: machine.id, hardware, basedOn: storedHardware(machine) })
+  run.answer({ ...machineAsJson(done.machine), differences: done.differences }, differencesInWords(done.differences))
+}
+
+export function differencesInWords(differences: readonly HardwareDifference[]): string {
+  if (differences.length === 0) return 'Nothing is different.\n'
+  return differences.map((difference) => `${inWords(difference)}${difference.when === 'now' ? '' : ` (at the next start: ${difference.reason ?? 'it can’t be live'})`}\n`).join('')
+}
+
+export function inWords({ label, then, now }: DefinitionDifference): string {
+  if (then === null) return `${label}: ${now ?? ''}, new`
+  return now === null ? `${label}: gone (${then})` : `${label}: ${then} → ${now}`
+}

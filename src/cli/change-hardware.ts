@@ -1,4 +1,4 @@
-import type { DefinitionDifference, HardwareDifference, MachineHardware, MachineView } from '@shared/model'
+import type { DefinitionDifference, HardwareDifference, HardwarePlan, MachineHardware, MachineView } from '@shared/model'
 import type { Run } from './cli'
 import { machineAsJson } from './output'
 
@@ -11,6 +11,12 @@ export function storedHardware({ next, definition }: MachineView): MachineHardwa
 export async function change(run: Run, machine: MachineView, hardware: unknown): Promise<void> {
   const done = await run.client.hardware.change({ id: machine.id, hardware, basedOn: storedHardware(machine) })
   run.answer({ ...machineAsJson(done.machine), differences: done.differences }, differencesInWords(done.differences))
+}
+
+/** What a change would do, and what speaks against it. */
+export function planInWords({ issues, differences }: HardwarePlan): string {
+  const faults = issues.map(({ path, message, severity }) => `${severity === 'error' ? 'Fault' : 'Note'}: ${path === '' ? '' : `${path}: `}${message}\n`).join('')
+  return `${faults}${differencesInWords(differences)}`
 }
 
 export function differencesInWords(differences: readonly HardwareDifference[]): string {

@@ -16,11 +16,12 @@ afterEach(async () => {
 })
 
 const run = (...args: string[]): Promise<CliResult> => cli(local, 'hardware', ...args)
-const commands = ['show', 'set', 'discard', 'cd', 'link', 'balloon', 'disk', 'history', 'revert']
+const commands = ['show', 'set', 'preset', 'discard', 'cd', 'link', 'balloon', 'disk', 'history', 'revert']
 
 test.each([
   ...commands.map((command) => [command]), ['set', 'web-01', 'memory'], ['set', 'web-01', 'disks.disk9.bus=sata'], ['cd', 'insert', 'web-01'], ['cd', 'eject', 'web-01', 'x.iso'],
   ['cd', 'push', 'web-01'], ['link', 'sideways', 'web-01'], ['balloon', 'web-01', 'much'], ['balloon', 'web-01', '+1G'], ['disk', 'add', 'web-01'], ['disk', 'remove', 'web-01'], ['disk', 'add', 'web-01', '--new', 'much'], ['disk', 'add', 'web-01', '--new', '1G', '--use', 'x'],
+  ['preset', 'web-01', '--all', '--only', 'clock'], ['preset', 'web-01', '--only', 'sound'],
 ])('%s %s %s is wrong usage: 2', async (...args) => {
   const result = await run(...args.filter((arg) => (arg as string | undefined) !== undefined))
   expect(result).toMatchObject({ code: 2, stdout: '' })
@@ -72,4 +73,18 @@ test('history lists earlier forms, revert goes back to one', async () => {
   const [version] = (json as { versions: { id: string }[] }).versions
   await run('revert', 'windows-11', version?.id ?? '')
   expect(host.machines.get(fakeIds.stopped).definition.memoryMiB).toBe(8192)
+})
+
+test('a preset is told before it is made; what an installed system may not survive is only done by name', async () => {
+  const told = await run('preset', 'web-01', '--os', 'windows-11', '--plan')
+  expect(told.stdout).toMatch(/^Clock: UTC → Local time \(at the next start: .*\)$/mu)
+  expect(told.stdout).toMatch(/^ {2}clock: Windows takes the hardware clock for local time\.$/mu)
+  expect(told.stdout).toMatch(/^ {2}disks\.disk0\.bus = sata: VirtIO is faster/mu)
+  expect(host.machines.get(fakeIds.running).next).toBeNull()
+  expect((await run('preset', 'web-01', '--os', 'windows-11', '--json')).json).toMatchObject({ osId: 'windows-11', next: { osId: 'windows-11', clock: 'localtime', disks: [{ bus: 'virtio-blk' }] }, left: [{ path: 'disks.disk0.bus' }, { path: 'nics.net0.model' }] })
+  await run('preset', 'web-01', '--only', 'disks.disk0.bus')
+  expect(host.machines.get(fakeIds.running).next).toMatchObject({ disks: [{ bus: 'sata' }], nics: [{ model: 'virtio-net' }] })
+  expect((await run('preset', 'web-01', '--os', 'beos')).code).toBe(3)
+  await run('preset', 'web-01', '--os', 'debian', '--all')
+  expect((await run('preset', 'web-01')).stdout).toBe('Nothing is different.\n')
 })

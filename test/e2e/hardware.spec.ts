@@ -29,6 +29,17 @@ test('a machine is given a disk, a card and memory while it is off; while it run
     await page.getByRole('heading', { name: 'The machine is off' }).waitFor()
     await page.getByRole('tab', { name: 'Hardware' }).click()
 
+    // What another system would like is shown before, taken over as one edit, and taken back as one.
+    await page.getByTestId('preset-open').click()
+    await page.getByTestId('preset-os').click()
+    await page.keyboard.type('Windows 10')
+    await page.getByRole('option', { name: 'Windows 10' }).click()
+    await page.getByTestId('preset').getByText('Windows takes the hardware clock for local time.').waitFor()
+    await page.getByTestId('preset').getByRole('button', { name: /^Take over \d/u }).click()
+    await page.getByTestId('change-bar').getByText(/^\d+ changes$/u).waitFor()
+    await page.keyboard.press('Control+z')
+    await page.getByTestId('change-bar').getByText('Nothing to apply').waitFor()
+
     // A disk by the dialog, and the tree goes to it.
     await page.getByTestId('add-device').click()
     await page.getByRole('menuitem', { name: 'Disk…' }).click()

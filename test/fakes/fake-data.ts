@@ -73,7 +73,7 @@ const entry = (id: string, name: string, family: OsEntry['family'], changes: Par
   id, name, family, volumeIds: [],
   defaults: {
     processors: 2, memoryMiB: 2048, diskGiB: 32, firmware: 'uefi', diskBus: 'virtio-blk', nicModel: 'virtio-net', display: 'virtio-vga', clock: 'utc', pointer: 'tablet',
-    guestAgent: true, clipboard: true, randomNumbers: true, balloon: true, ...changes,
+    sound: null, usbController: 'xhci', guestAgent: true, clipboard: true, randomNumbers: true, balloon: true, ...changes,
   },
   minimum: { processors: 1, memoryMiB: 256, diskGiB: 2 },
 })

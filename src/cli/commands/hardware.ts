@@ -2,13 +2,14 @@ import type { Command } from 'commander'
 import { factsOf } from '@core/snapshot/compare'
 import { resolve } from 'node:path'
 import { RingsideError } from '@shared/errors'
-import { change, differencesInWords, inWords, storedHardware } from '../change-hardware'
+import { change, inWords, planInWords, storedHardware } from '../change-hardware'
 import { usageError, type Cli } from '../cli'
 import { withValues } from '../hardware-edits'
 import { facts, machineAsJson, table } from '../output'
 import { machineOf } from '../snapshot-output'
 import { registerHardwareBalloon } from './hardware-balloon'
 import { registerHardwareDisk } from './hardware-disk'
+import { registerPreset } from './hardware-preset'
 
 type Group = Pick<Cli, 'command'>
 
@@ -17,6 +18,7 @@ export function registerHardware(cli: Cli): void {
   const group = cli.group('hardware', 'What a machine is made of: look at it, change it while it runs, go back.')
   registerShow(cli, group)
   registerSet(cli, group)
+  registerPreset(cli, group)
   registerDiscard(cli, group)
   registerCd(cli, group)
   registerLink(cli, group)
@@ -63,8 +65,7 @@ function registerSet(cli: Cli, group: Group): void {
         return
       }
       const plan = await run.client.hardware.plan({ id: machine.id, hardware })
-      const faults = plan.issues.map(({ path, message, severity }) => `${severity === 'error' ? 'Fault' : 'Note'}: ${path === '' ? '' : `${path}: `}${message}\n`).join('')
-      run.answer({ ...machineOf(machine), ...plan }, `${faults}${differencesInWords(plan.differences)}`)
+      run.answer({ ...machineOf(machine), ...plan }, planInWords(plan))
     }),
   )
 }

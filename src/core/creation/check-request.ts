@@ -2,6 +2,7 @@ import { constants } from 'node:fs'
 import { access, realpath } from 'node:fs/promises'
 import { type Issue, RingsideError } from '@shared/errors'
 import {
+  boardFor,
   type CreateMachineRequest,
   type HostLimits,
   type OsCatalog,
@@ -16,7 +17,7 @@ import { errnoOf, fileError } from '../config'
 import { imagePath } from '../library'
 import { FileSource, type Inspection, bytesInWords, withHint } from '../storage'
 import { isInside } from '../storage/references'
-import { boardFor, chooseFirmware, diskDevices, displayDevices, hasDevice, hasUefi, nicDevices } from './define-machine'
+import { chooseFirmware, diskDevices, displayDevices, hasDevice, hasUefi, nicDevices } from './define-machine'
 
 /** What a request is held against. */
 export interface CheckContext {

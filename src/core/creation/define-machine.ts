@@ -1,9 +1,13 @@
 import { RingsideError } from '@shared/errors'
 import {
+  bestHardware,
+  boardFor,
   type CreateMachineRequest,
   type DiskFormat,
+  type Has,
   type ImageLocation,
   MachineDefinition,
+  newestBoard,
   type OsEntry,
   type QemuReport,
   machineSchemaVersion,
@@ -44,10 +48,9 @@ const GiB = 2 ** 30
  */
 export function defineMachine(blueprint: MachineBlueprint): MachinePlan {
   const { request, os, qemu } = blueprint
-  const { defaults } = os
   const { hardware, source } = request
-  const diskBus = hardware.diskBus ?? available(qemu, diskDevices, defaults.diskBus, 'sata')
-  const board = boardFor(os)
+  const best = bestHardware(os, hasOf(qemu))
+  const diskBus = hardware.diskBus ?? best.diskBus
   const disks = planDisks(request)
   const cdrom = source.type === 'cdrom' || source.type === 'blank'
   const network = request.network === 'user'
@@ -60,12 +63,12 @@ export function defineMachine(blueprint: MachineBlueprint): MachinePlan {
     createdAt: blueprint.createdAt,
     osId: os.id,
     accelerator: hardware.accelerator ?? 'auto',
-    machineType: versionedMachineType(qemu, board),
+    machineType: versionedMachineType(qemu, best.board),
     firmware: chooseFirmware(blueprint) === 'uefi' ? { type: 'uefi', secureBoot: false } : { type: 'bios' },
     // One socket: desktop Windows takes no more than one or two, and nothing gains by several.
     processors: { sockets: 1, cores: request.processors, threads: 1, model: hardware.cpuModel ?? 'auto' },
     memoryMiB: request.memoryMiB,
-    clock: defaults.clock,
+    clock: best.clock,
     boot: {
       // The disk first: an empty one is passed over, and once the system is on it, the installer does not start again.
       order,
@@ -80,25 +83,27 @@ export function defineMachine(blueprint: MachineBlueprint): MachinePlan {
     },
     disks: disks.map((disk) => ({ id: disk.id, image: locationOf(disk), format: disk.format, bus: diskBus })),
     cdroms: cdrom
-      ? [{ id: 'cdrom0', image: source.type === 'cdrom' ? external(source.path) : null, bus: board === 'pc' ? 'ide' : 'sata' }]
+      ? [{ id: 'cdrom0', image: source.type === 'cdrom' ? external(source.path) : null, bus: best.cdromBus }]
       : [],
     nics: network
       ? [
           {
             id: 'nic0',
-            model: hardware.nicModel ?? available(qemu, nicDevices, defaults.nicModel, 'e1000'),
+            model: hardware.nicModel ?? best.nicModel,
             macAddress: blueprint.macAddress,
             backend: { type: 'user' },
           },
         ]
       : [],
-    display: { model: hardware.display ?? available(qemu, displayDevices, defaults.display, 'vga') },
-    pointer: defaults.pointer,
+    display: { model: hardware.display ?? best.display },
+    pointer: best.pointer,
+    sound: best.sound === null ? null : { model: best.sound },
+    usbController: best.usbController,
     serialPorts: 1,
-    guestAgent: defaults.guestAgent,
-    clipboard: defaults.clipboard,
-    randomNumbers: defaults.randomNumbers,
-    balloon: defaults.balloon,
+    guestAgent: best.guestAgent,
+    clipboard: best.clipboard,
+    randomNumbers: best.randomNumbers,
+    balloon: best.balloon,
   })
   return { definition, disks }
 }
@@ -159,7 +164,7 @@ export function chooseFirmware({
   if (os.requiresUefi === true) return 'uefi'
   if (request.source.type === 'kernel' || boardFor(os) === 'pc' || !hasUefi(qemu)) return 'bios'
   if (bootable !== null && bootable.bios !== bootable.uefi) return bootable.uefi ? 'uefi' : 'bios'
-  return os.defaults.firmware
+  return bestHardware(os, hasOf(qemu)).firmware
 }
 
 /** Whether there is a UEFI firmware for a machine without secure boot. */
@@ -167,22 +172,15 @@ export function hasUefi(qemu: Pick<QemuReport, 'firmware'>): boolean {
   return qemu.firmware.some((image) => !image.enrolledKeys)
 }
 
-/** Systems that know no disk but IDE get the board of their time; every other one the modern board, where IDE is an extra controller. */
-export function boardFor(os: OsEntry): 'q35' | 'pc' {
-  return os.defaults.diskBus === 'ide' ? 'pc' : 'q35'
-}
-
 /**
  * The board by its versioned name, so that the guest sees the same one after every update of QEMU; by the alias that QEMU resolves
  * itself, else the newest that is named so.
  */
 export function versionedMachineType(qemu: Pick<QemuReport, 'machineTypes'>, board: 'q35' | 'pc'): string {
-  const prefix = board === 'q35' ? 'pc-q35-' : 'pc-i440fx-'
   const aliased = qemu.machineTypes.find((type) => type.alias === board)
   if (aliased !== undefined) return aliased.name
-  const versions = qemu.machineTypes.filter((type) => type.name.startsWith(prefix)).map((type) => type.name)
-  const newest = versions.sort((a, b) => b.localeCompare(a, 'en', { numeric: true }))[0]
-  if (newest !== undefined) return newest
+  const newest = newestBoard(qemu.machineTypes.map(({ name }) => name), board)
+  if (newest !== null) return newest
   throw new RingsideError('CAPABILITY_MISSING', `This QEMU has no “${board}” machine.`, {
     hint: 'Install the complete qemu-system-x86 package, or choose another disk bus.',
   })
@@ -214,6 +212,10 @@ export const displayDevices: Readonly<Record<string, string>> = {
   'qxl-vga': 'qxl-vga',
   'bochs-display': 'bochs-display',
 }
+const soundDevices: Readonly<Record<string, string>> = {
+  'intel-hda': 'intel-hda', 'ich9-intel-hda': 'ich9-intel-hda', ac97: 'AC97', es1370: 'ES1370', 'virtio-sound': 'virtio-sound-pci', 'usb-audio': 'usb-audio',
+}
+const usbDevices: Readonly<Record<string, string>> = { xhci: 'qemu-xhci', ehci: 'ich9-usb-ehci1', uhci: 'piix3-usb-uhci' }
 
 /** Whether this QEMU has the device behind a model's name. Names without a device, such as `none`, are always there. */
 export function hasDevice(qemu: Pick<QemuReport, 'devices'>, devices: Readonly<Record<string, string>>, model: string): boolean {
@@ -222,6 +224,9 @@ export function hasDevice(qemu: Pick<QemuReport, 'devices'>, devices: Readonly<R
 }
 
 /** Distributions split QEMU's devices over packages; a default that is missing gives way to one that every QEMU has. */
-function available<T extends string>(qemu: QemuReport, devices: Readonly<Record<string, string>>, wanted: T, instead: T): T {
-  return hasDevice(qemu, devices, wanted) ? wanted : instead
+function hasOf(qemu: QemuReport): Has {
+  const tables: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+    'disks.*.bus': diskDevices, 'nics.*.model': nicDevices, 'display.model': displayDevices, 'sound.model': soundDevices, usbController: usbDevices,
+  }
+  return (path, value) => (path === 'firmware.type' ? value === 'bios' || hasUefi(qemu) : hasDevice(qemu, tables[path] ?? {}, value))
 }

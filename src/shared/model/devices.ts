@@ -105,6 +105,10 @@ export type Firmware = z.infer<typeof Firmware>
 export const SoundModel = z.enum(['intel-hda', 'ich9-intel-hda', 'ac97', 'es1370', 'virtio-sound', 'usb-audio'])
 export type SoundModel = z.infer<typeof SoundModel>
 
+/** `xhci`: USB 3, `ehci`: USB 2, `uhci`: USB 1.1 for systems that know no other. */
+export const UsbController = z.enum(['xhci', 'ehci', 'uhci'])
+export type UsbController = z.infer<typeof UsbController>
+
 /** Resets or stops the machine when its guest no longer says that it is well. */
 export const Watchdog = z.object({
   model: z.enum(['i6300esb', 'ib700']),

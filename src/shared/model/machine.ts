@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Cdrom, DeviceId, Disk, DisplayModel, Firmware, ImageLocation, Nic, SharedFolder, SoundModel, UsbDevice, Watchdog } from './devices'
+import { Cdrom, DeviceId, Disk, DisplayModel, Firmware, ImageLocation, Nic, SharedFolder, SoundModel, UsbController, UsbDevice, Watchdog } from './devices'
 
 /** Version of `machine.json`. A change of form adds one here and a migration in the library. */
 export const machineSchemaVersion = 3
@@ -125,8 +125,7 @@ export const MachineDefinition = z.object({
   panicDevice: z.boolean().default(false),
   /** Sockets between guest and host; the guest's number, null: none. */
   vsock: z.object({ cid: z.int().min(3).max(4_294_967_294) }).nullable().default(null),
-  /** `xhci`: USB 3, `ehci`: USB 2, `uhci`: USB 1.1 for systems that know no other. */
-  usbController: z.enum(['xhci', 'ehci', 'uhci']).default('xhci'),
+  usbController: UsbController.default('xhci'),
   usbDevices: z.array(UsbDevice).max(16).default([]),
   sharedFolders: z.array(SharedFolder).max(16).default([]),
   /** Further arguments for QEMU, for experts: passed on as they are, after all others. */

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { DisplayModel, MainDiskBus, NicModel } from './devices'
+import { DisplayModel, MainDiskBus, NicModel, SoundModel, UsbController } from './devices'
 
 /** What a guest of this system runs best on, and how to recognise its installation medium. `resources/os-catalog.json` holds these. */
 export const OsEntry = z.object({
@@ -18,6 +18,10 @@ export const OsEntry = z.object({
     display: DisplayModel,
     clock: z.enum(['utc', 'localtime']),
     pointer: z.enum(['tablet', 'ps2']),
+    /** For systems that are desktops by their nature; null: no sound card. */
+    sound: SoundModel.nullable().default(null),
+    /** The newest that the system has drivers for. */
+    usbController: UsbController.default('xhci'),
     guestAgent: z.boolean(),
     clipboard: z.boolean(),
     randomNumbers: z.boolean(),

@@ -1,12 +1,14 @@
 import App from '@nuxt/ui/components/App.vue'
 import ui from '@nuxt/ui/vue-plugin'
-import { HardwareProperty, MachineHardware, type HardwareDifference, type HardwarePlan, type MachineView } from '@shared/model'
+import { HardwareProperty, MachineHardware, OsCatalog, type HardwareDifference, type HardwarePlan, type MachineView } from '@shared/model'
 import { enableAutoUnmount, flushPromises, mount } from '@vue/test-utils'
 import { createPinia, setActivePinia } from 'pinia'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { computed, defineComponent, h, type Component } from 'vue'
 import { createMemoryHistory, createRouter, RouterView, type Router } from 'vue-router'
+import content from '../../../../resources/os-catalog.json'
 import { useConnectionStore } from '../../stores/connection.store'
+import { useHostStore } from '../../stores/host.store'
 import { useMachinesStore } from '../../stores/machines.store'
 import { aJob, aMachine } from '../../stores/spec-data'
 import { replaceClient, type Client } from '../../transport/client'
@@ -20,7 +22,7 @@ const property = (path: string, kind: HardwareProperty['kind'], more: Partial<Ha
   HardwareProperty.parse({ path, label: path, term: `-${path}`, help: `Help of ${path}`, kind, live: { possible: false, reason: 'Not while it runs.' }, obstacle: null, ...more })
 const properties = [
   property('memoryMiB', 'number', { unit: 'MiB', minimum: 1, maximum: 4096 }), property('memory.hugePages', 'switch', { obstacle: 'There are no huge pages here.' }), property('boot.order', 'list'),
-  property('cdroms.*.image', 'text'), property('nics.*.linkUp', 'switch'), property('nics.*.macAddress', 'text'),
+  property('clock', 'choice', { choices: [{ value: 'utc', label: 'Universal time', obstacle: null }, { value: 'localtime', label: 'Local time', obstacle: null }] }), property('cdroms.*.image', 'text'), property('nics.*.linkUp', 'switch'), property('nics.*.macAddress', 'text'),
 ]
 const cd = { id: 'cd0', image: { kind: 'external' as const, path: '/iso/a.iso' }, bus: 'sata' as const }
 const nic = { id: 'net0', model: 'virtio-net' as const, macAddress: '52:54:00:12:34:56', backend: { type: 'user' as const }, linkUp: true, slot: null }
@@ -228,6 +230,34 @@ test('the text is an edit when it can be read, and keeps its faults by line when
   expect(find('hardware-argv').textContent).toContain('-m 64M')
   await click('hardware-view-text')
   expect(find<HTMLTextAreaElement>('definition-area').value).toContain('"memoryMiB": ,')
+})
+
+test('what the system needs is said beside its field, and done with one click that can be undone', async () => {
+  useHostStore().catalog = OsCatalog.parse(content)
+  await opened({ ...stopped, definition: { ...stopped.definition, osId: 'windows-10', sound: { model: 'ich9-intel-hda' } } })
+  await select('system')
+  expect(find('suggestion-clock').textContent).toContain('Windows takes the hardware clock for local time.')
+  find('suggestion-clock').querySelector('button')?.click()
+  await settle()
+  expect(plan.mock.lastCall?.[0].hardware.clock).toBe('localtime')
+  expect(document.querySelector('[data-testid="suggestion-clock"]')).toBeNull()
+  await click('undo')
+  expect(find('suggestion-clock')).toBeTruthy()
+})
+
+test('a preset shows every difference, leaves what an installed system may not survive to be chosen, and is one edit', async () => {
+  useHostStore().catalog = OsCatalog.parse(content)
+  await opened({ ...stopped, definition: { ...stopped.definition, osId: 'windows-10' } })
+  await click('preset-open')
+  const boxes = (): [string, boolean][] => Array.from(document.querySelectorAll('[data-testid^="preset-"][role=checkbox]')).map((each) => [(each.getAttribute('data-testid') ?? '').slice('preset-'.length), each.getAttribute('aria-checked') === 'true'])
+  expect(boxes()).toEqual(expect.arrayContaining([['clock', true], ['sound', true], ['disks.disk0.bus', false], ['nics.net0.model', false]]))
+  await click('preset-disks.disk0.bus')
+  expect(plan.mock.lastCall?.[0].hardware).toMatchObject({ clock: 'localtime', disks: [{ bus: 'sata', image: { path: 'disks/disk0.qcow2' } }], nics: [{ model: 'virtio-net', macAddress: nic.macAddress }] })
+  find('preset').dispatchEvent(new Event('submit', { bubbles: true, cancelable: true }))
+  await settle()
+  expect(bar()).toMatch(/\d change/u)
+  await click('undo')
+  expect(bar()).toContain('Nothing to apply')
 })
 
 test('a search shows what it found', async () => {

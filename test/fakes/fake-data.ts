@@ -1,4 +1,4 @@
-import { type LibraryProblem, type MachineDefinition, machineSchemaVersion, type MachineState, type MachineView, type OsCatalog, type OsEntry, type ProbeReport } from '@shared/model'
+import { type LibraryProblem, MachineDefinition, machineSchemaVersion, type MachineState, type MachineView, type OsCatalog, type OsEntry, type ProbeReport } from '@shared/model'
 
 /** Ids of the fake host's machines, by what they are for. */
 export const fakeIds = {
@@ -12,19 +12,15 @@ export const fakeIds = {
 } as const
 
 export function fakeDefinition(id: string, name: string, changes: Partial<MachineDefinition> = {}): MachineDefinition {
-  return {
-    schemaVersion: machineSchemaVersion, createdBy: 'ringside 0.1.0', id, name, notes: '', createdAt: '2026-11-01T08:00:00.000Z', osId: 'debian', engine: 'qemu',
-    accelerator: 'auto', machineType: 'pc-q35-7.2', firmware: { type: 'uefi', secureBoot: false, nvram: 'firmware/nvram.qcow2' },
-    processors: { sockets: 1, cores: 2, threads: 1, model: 'auto', features: [], priority: 'normal' }, memoryMiB: 2048, memory: { maximumMiB: null, pluggedMiB: 0, targetMiB: null, hugePages: false, shared: false }, clock: 'utc',
-    boot: { order: ['disk0'], menu: false, kernel: null },
-    disks: [{ id: 'disk0', image: { kind: 'own', path: 'disks/disk0.qcow2' }, format: 'qcow2', bus: 'virtio-blk', readOnly: false, cache: 'auto', discard: true, detectZeroes: 'auto', aio: 'auto', serial: null, limits: null, slot: null }],
+  const definition = MachineDefinition.parse({
+    schemaVersion: machineSchemaVersion, createdBy: 'ringside 0.1.0', id, name, createdAt: '2026-11-01T08:00:00.000Z', osId: 'debian', machineType: 'pc-q35-7.2', firmware: { type: 'uefi' },
+    processors: { sockets: 1, cores: 2, threads: 1 }, memoryMiB: 2048, boot: { order: ['disk0'] },
+    disks: [{ id: 'disk0', image: { kind: 'own', path: 'disks/disk0.qcow2' }, format: 'qcow2', bus: 'virtio-blk' }],
     cdroms: [{ id: 'cd0', image: null, bus: 'sata' }],
-    nics: [{ id: 'net0', model: 'virtio-net', macAddress: '52:54:00:12:34:56', backend: { type: 'user' }, linkUp: true, slot: null }],
-    display: { model: 'virtio-vga', heads: 1, resolution: null }, pointer: 'tablet', serialPorts: 1, guestAgent: true, clipboard: true, randomNumbers: true, balloon: true,
-    virtioConsoles: 0, sound: null, watchdog: null, panicDevice: false, vsock: null, usbController: 'xhci', usbDevices: [], sharedFolders: [], rawArguments: [],
-    snapshotParentId: null, template: false, origin: null, snapshotPolicy: null,
-    ...changes,
-  }
+    nics: [{ id: 'net0', model: 'virtio-net', macAddress: '52:54:00:12:34:56', backend: { type: 'user' } }],
+    display: { model: 'virtio-vga' },
+  })
+  return { ...definition, ...changes }
 }
 
 export function fakeView(definition: MachineDefinition, state: MachineState, changes: Partial<MachineView> = {}): MachineView {
@@ -58,7 +54,7 @@ export function fakeMachines(): MachineView[] {
         },
       },
     }),
-    fakeView(fakeDefinition(fakeIds.headless, 'logger', { display: { model: 'none', heads: 1, resolution: null }, memoryMiB: 512 }), 'running', {}),
+    fakeView(fakeDefinition(fakeIds.headless, 'logger', { display: { model: 'none', heads: 1, resolution: null, acceleration3d: false }, memoryMiB: 512 }), 'running', {}),
   ]
 }
 

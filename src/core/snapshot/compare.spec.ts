@@ -26,14 +26,14 @@ test('hardware is compared in words', () => {
   expect(difference({ boot: { order: ['cd0', 'disk0'], menu: true, kernel: { kernel: own('vmlinuz'), initrd: null, commandLine: 'quiet' } } })).toEqual([
     'Starts from: Nothing → cd0, disk0', 'Boot menu: No → Yes', 'Kernel: - → vmlinuz',
   ])
-  expect(difference({ display: { model: 'none', heads: 1, resolution: null }, serialPorts: 2, guestAgent: false })).toEqual(['Display: virtio-vga → None', 'Serial ports: 1 → 2', 'Guest agent: Yes → No'])
+  expect(difference({ display: { model: 'none', heads: 1, resolution: null, acceleration3d: false }, serialPorts: 2, guestAgent: false })).toEqual(['Display: virtio-vga → None', 'Serial ports: 1 → 2', 'Guest agent: Yes → No'])
 })
 
 test('what was added later is told too', () => {
   expect(difference({ memory: { maximumMiB: 8192, pluggedMiB: 1024, targetMiB: null, hugePages: true, shared: true } })).toEqual(
     ['Memory that can be plugged in: - → Up to 8,192 MiB', 'Memory plugged in: 0 MiB → 1,024 MiB', 'Huge pages: No → Yes', 'Shared memory: No → Yes'])
   expect(difference({ processors: { ...machine.processors, features: ['+aes', '-avx2'], priority: 'low' } })).toEqual(['Processor features: Those of the model → +aes -avx2', 'Priority: Normal → Low'])
-  expect(difference({ display: { model: 'virtio-vga', heads: 2, resolution: { width: 1280, height: 800 } } })).toEqual(['Screens: 1 → 2', 'Resolution: The device’s own → 1280 × 800'])
+  expect(difference({ display: { model: 'virtio-vga', heads: 2, resolution: { width: 1280, height: 800 }, acceleration3d: false } })).toEqual(['Screens: 1 → 2', 'Resolution: The device’s own → 1280 × 800'])
   expect(difference({ virtioConsoles: 1, sound: { model: 'ac97' }, watchdog: { model: 'i6300esb', action: 'reset' }, panicDevice: true, vsock: { cid: 7 }, usbController: 'ehci', rawArguments: ['-msg', 'guest-name=on'] })).toEqual([
     'VirtIO consoles: 0 → 1', 'Sound: - → ac97', 'Watchdog: - → i6300esb, reset', 'Panic device: No → Yes', 'Sockets between guest and host: - → Guest number 7', 'USB controller: XHCI → EHCI',
     'Arguments of your own: - → -msg guest-name=on',

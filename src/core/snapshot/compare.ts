@@ -65,6 +65,7 @@ export function factsOf(definition: MachineDefinition): Fact[] {
     { path: 'display', label: 'Display', value: display.model === 'none' ? 'None' : display.model },
     { path: 'display.heads', label: 'Screens', value: String(display.heads) },
     { path: 'display.resolution', label: 'Resolution', value: display.resolution === null ? 'The device’s own' : `${String(display.resolution.width)} × ${String(display.resolution.height)}` },
+    { path: 'display.acceleration3d', label: '3D acceleration', value: yesNo(display.acceleration3d) },
     { path: 'pointer', label: 'Pointer', value: definition.pointer === 'tablet' ? 'Tablet' : 'PS/2 mouse' },
     { path: 'serialPorts', label: 'Serial ports', value: String(definition.serialPorts) },
     { path: 'virtioConsoles', label: 'VirtIO consoles', value: String(definition.virtioConsoles) },

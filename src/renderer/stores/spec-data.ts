@@ -1,14 +1,13 @@
-import { machineSchemaVersion, type Job, type MachineDefinition, type MachineState, type MachineView, type MetricsSample, type Snapshot, type SnapshotTree } from '@shared/model'
+import { machineSchemaVersion, type Job, MachineDefinition, type MachineState, type MachineView, type MetricsSample, type Snapshot, type SnapshotTree } from '@shared/model'
 
 const id = (n: number): string => `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`
 
 export function aDefinition(n: number, changes: Partial<MachineDefinition> = {}): MachineDefinition {
-  return {
-    schemaVersion: machineSchemaVersion, createdBy: 'ringside 0.1.0', id: id(n), name: `machine ${String(n)}`, notes: '', createdAt: '2026-11-01T08:00:00.000Z', osId: 'debian', engine: 'qemu', accelerator: 'auto',
-    machineType: 'pc-q35-7.2', firmware: { type: 'bios' }, processors: { sockets: 1, cores: 2, threads: 1, model: 'auto', features: [], priority: 'normal' }, memoryMiB: 1024, memory: { maximumMiB: null, pluggedMiB: 0, targetMiB: null, hugePages: false, shared: false }, clock: 'utc',
-    boot: { order: [], menu: false, kernel: null }, disks: [], cdroms: [], nics: [], display: { model: 'vga', heads: 1, resolution: null }, pointer: 'tablet', serialPorts: 1, guestAgent: true, clipboard: true,
-    randomNumbers: true, balloon: true, virtioConsoles: 0, sound: null, watchdog: null, panicDevice: false, vsock: null, usbController: 'xhci', usbDevices: [], sharedFolders: [], rawArguments: [], snapshotParentId: null, template: false, origin: null, snapshotPolicy: null, ...changes,
-  }
+  const definition = MachineDefinition.parse({
+    schemaVersion: machineSchemaVersion, createdBy: 'ringside 0.1.0', id: id(n), name: `machine ${String(n)}`, createdAt: '2026-11-01T08:00:00.000Z', osId: 'debian', machineType: 'pc-q35-7.2', firmware: { type: 'bios' },
+    processors: { sockets: 1, cores: 2, threads: 1 }, memoryMiB: 1024, boot: {}, display: { model: 'vga' },
+  })
+  return { ...definition, ...changes }
 }
 
 export function aMachine(n: number, state: MachineState = 'stopped', changes: Partial<MachineDefinition> = {}): MachineView {

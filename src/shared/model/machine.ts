@@ -113,6 +113,8 @@ export const MachineDefinition = z.object({
     heads: z.int().min(1).max(4).default(1),
     /** The resolution that the guest is offered first, pixels; null: the device's own. */
     resolution: z.object({ width: z.int().min(320).max(7680), height: z.int().min(200).max(4320) }).nullable().default(null),
+    /** The guest's OpenGL is done by this computer's graphics processor (VirGL); VirtIO graphics only. */
+    acceleration3d: z.boolean().default(false),
   }),
   /** `tablet`: absolute pointer over USB, the pointer follows the host's. `ps2`: the old relative mouse. */
   pointer: z.enum(['tablet', 'ps2']).default('tablet'),

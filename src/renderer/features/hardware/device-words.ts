@@ -48,7 +48,7 @@ export function nicWords(nic: Nic): string {
   return `${cards[nic.model]}${nic.linkUp ? '' : ', cable pulled out'}`
 }
 export function displayWords({ display }: MachineHardware): string {
-  return `${displays[display.model]}${display.heads > 1 ? `, ${countOf(display.heads, 'screen')}` : ''}`
+  return `${displays[display.model]}${display.heads > 1 ? `, ${countOf(display.heads, 'screen')}` : ''}${display.acceleration3d ? ', 3D' : ''}`
 }
 export function soundWords({ sound }: MachineHardware): string {
   return sound === null ? 'None' : sounds[sound.model]

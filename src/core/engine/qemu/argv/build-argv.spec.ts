@@ -156,6 +156,10 @@ test('all the hardware that a machine can have', () => {
   }, { qemu: wholeQemu, audioDriver: 'pa' }))
 })
 
+test('graphics that this computer’s processor draws', () => {
+  expectGolden('accelerated-graphics', argvInput({ ...desktop, display: { model: 'virtio-vga', acceleration3d: true } }, { qemu: wholeQemu }))
+})
+
 test.each([
   ['intel-hda', ['intel-hda', 'hda-duplex']], ['ac97', ['AC97']], ['es1370', ['ES1370']], ['virtio-sound', ['virtio-sound-pci']], ['usb-audio', ['usb-audio']],
 ] as const)('the sound card %s has its devices, and its sound goes somewhere', (model, drivers) => {
@@ -215,6 +219,7 @@ test.each([
   ['a port that is not there', { nics: [{ id: 'net0', model: 'virtio-net' as const, macAddress: '52:54:00:12:34:56', backend: { type: 'user' as const }, slot: 9 }] }, {}, 'INVALID_INPUT', 'port 9'],
   ['two SD cards', { disks: [0, 1].map((n) => ({ id: `sd${String(n)}`, image: { kind: 'own' as const, path: `d${String(n)}` }, format: 'raw' as const, bus: 'sd' as const })) }, {}, 'INVALID_INPUT', 'one SD card'],
   ['three floppy drives', { disks: [0, 1, 2].map((n) => ({ id: `fd${String(n)}`, image: { kind: 'own' as const, path: `d${String(n)}` }, format: 'raw' as const, bus: 'floppy' as const })) }, {}, 'INVALID_INPUT', 'two floppy'],
+  ['3D on standard VGA', { display: { model: 'vga' as const, acceleration3d: true } }, {}, 'INVALID_INPUT', '3D'],
   ['two screens on standard VGA', { display: { model: 'vga' as const, heads: 2 } }, {}, 'INVALID_INPUT', 'one screen'],
   ['more plugged in than may be', { memory: { maximumMiB: 5000, pluggedMiB: 2000 } }, {}, 'INVALID_INPUT', '5000 MiB at most'],
   ['huge pages outside Linux', { memory: { hugePages: true } }, { platform: 'darwin' as const }, 'CAPABILITY_MISSING', 'Linux'],

@@ -23,12 +23,15 @@ export const severalHeads: readonly DisplayModel[] = ['virtio-vga', 'qxl-vga']
 
 /** The display adapter, and the RFB server that viewers reach it through. Without an adapter there is nothing to view. */
 export function addDisplay(list: ArgumentList, pci: PciBus, { definition, endpoints }: ArgvInput): void {
-  const { model, heads, resolution } = definition.display
+  const { model, heads, resolution, acceleration3d } = definition.display
   if (model === 'none') return
   if (heads > 1 && !severalHeads.includes(model)) throw new RingsideError('INVALID_INPUT', `The display “${model}” has one screen only; the machine is to have ${String(heads)}.`, { hint: 'VirtIO and QXL displays can have several.' })
+  if (acceleration3d && model !== 'virtio-vga') throw new RingsideError('INVALID_INPUT', `The display “${model}” has no 3D acceleration; the machine is to have it.`, { hint: 'VirtIO graphics can have it.' })
   const screens = heads === 1 ? {} : { max_outputs: heads }
   const size = resolution === null ? {} : { xres: resolution.width, yres: resolution.height }
-  list.device({ ...adapters[model], ...screens, ...size, id: 'sys-display', ...pci.displayPlace() })
+  list.device({ ...adapters[model], ...(acceleration3d ? { driver: 'virtio-vga-gl' } : {}), ...screens, ...size, id: 'sys-display', ...pci.displayPlace() })
+  // Draws with the graphics processor into memory, from where the server below takes it [QEMU: qemu-options.hx, -display egl-headless].
+  if (acceleration3d) list.add('-display', 'egl-headless')
   // `share=ignore`: a viewer that asks for the screen alone must not throw the others out.
   // Never `websocket=on`: QEMU then listens on all interfaces, without a password.
   const { graphics } = endpoints

@@ -136,9 +136,22 @@ function screenProperties({ display }: MachineDefinition, surroundings: Hardware
     property('display.heads', 'Screens', 'max_outputs', 'Connectors for screens. Ringside shows the first.', 'number', { minimum: 1, maximum: 4, obstacle: several ? null : (none ?? 'Only VirtIO and QXL displays have more than one.') }),
     property('display.resolution.width', 'Width', 'xres', 'The resolution that the guest is offered first.', 'number', { minimum: 320, maximum: 7680, unit: 'pixels', obstacle: none }),
     property('display.resolution.height', 'Height', 'yres', 'The resolution that the guest is offered first.', 'number', { minimum: 200, maximum: 4320, unit: 'pixels', obstacle: none }),
+    property('display.acceleration3d', '3D acceleration', 'virtio-vga-gl, egl-headless', 'This computer’s graphics processor draws for the guest. Memory can’t be saved meanwhile, so snapshots are of the disks only.', 'switch', { obstacle: drawingObstacle(display, surroundings) }),
     property('pointer', 'Pointer', 'usb-tablet', 'How the guest learns of the mouse.', 'choice', { choices: choicesOf(pointers, surroundings) }),
     property('sound.model', 'Sound card', '-device, -audiodev', 'Which sound card the guest sees.', 'choice', { choices: choicesOf(soundModels, surroundings) }),
   ]
+}
+
+/** Why nobody draws for the guest; null: somebody can. */
+function drawingObstacle({ model }: MachineDefinition['display'], surroundings: HardwareSurroundings): string | null {
+  const { host, qemu } = surroundings
+  if (model !== 'virtio-vga') return 'Only VirtIO graphics have it.'
+  if (host.platform !== 'linux') return 'QEMU can only do it on Linux where its screen is not its own window.'
+  const built = missing(surroundings, 'virtio-vga-gl', 'virtio-gpu-gl-device')
+  if (built !== null) return `${built} It is often in a package of its own, such as qemu-system-modules-opengl or qemu-system-gui.`
+  if (qemu.features['eglHeadless'] !== true) return `QEMU ${qemu.version} on this computer was built without OpenGL (egl-headless).`
+  if (host.renderNode === 'missing') return 'This computer has no graphics processor that programs can draw with (/dev/dri/renderD128).'
+  return host.renderNode === 'usable' ? null : 'You may not use this computer’s graphics processor (/dev/dri/renderD128). “sudo usermod -aG render $USER” and a new login let you.'
 }
 
 function portProperties(surroundings: HardwareSurroundings): HardwareProperty[] {

@@ -11,14 +11,14 @@ export const wholeQemu: QemuReport = {
   cpuModels: ['host', 'max', 'qemu64'].map((name) => ({ name, migrationSafe: null, deprecated: false, unavailableFeatures: [] })),
   devices: [...new Set([
     ...fullQemu.devices, ...tables.flatMap((table) => table.flatMap(([, , ...devices]) => devices)),
-    'virtio-mem-pci', 'pvpanic', 'vhost-vsock-pci', 'virtio-9p-pci', 'usb-host', 'virtconsole', 'virtserialport', 'isa-serial',
+    'virtio-mem-pci', 'pvpanic', 'vhost-vsock-pci', 'virtio-9p-pci', 'usb-host', 'virtconsole', 'virtserialport', 'isa-serial', 'virtio-vga-gl', 'virtio-gpu-gl-device',
   ])],
-  features: { sandbox: true, ioUring: true, linuxAio: true, memfd: true, vdagent: true },
+  features: { sandbox: true, ioUring: true, linuxAio: true, memfd: true, vdagent: true, eglHeadless: true },
 }
 
 /** A Linux computer that has everything, with software emulation. */
 export const wholeSurroundings: HardwareSurroundings = {
   qemu: wholeQemu, accelerator: 'tcg',
   accelerators: [{ name: 'tcg', works: true, selfTestMs: 400, reason: 'ok', message: 'Works.', remedy: null, detail: '' }, { name: 'kvm', works: false, selfTestMs: null, reason: 'no-device', message: 'There is no /dev/kvm.', remedy: null, detail: '' }],
-  host: { platform: 'linux', logicalProcessors: 8, memoryMiB: 16_384, hugePages: { pageMiB: 2, free: 4096 }, vhostVsock: true },
+  host: { platform: 'linux', logicalProcessors: 8, memoryMiB: 16_384, hugePages: { pageMiB: 2, free: 4096 }, vhostVsock: true, renderNode: 'usable' },
 }

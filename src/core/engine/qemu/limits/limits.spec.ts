@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
@@ -8,7 +10,7 @@ import { buildArgv } from '../argv'
 import { hardwareIssues } from './hardware-issues'
 import { hardwareProperties } from './hardware-properties'
 import { wholeQemu, wholeSurroundings } from './limits.fixture'
-import { hugePagesOf, type HardwareSurroundings } from './surroundings'
+import { findRenderNode, hugePagesOf, type HardwareSurroundings } from './surroundings'
 
 const machine = MachineDefinition.parse(desktop)
 const properties = (surroundings: HardwareSurroundings = wholeSurroundings, definition = machine): Map<string, HardwareProperty> => new Map(hardwareProperties(definition, surroundings).map((property) => [property.path, property]))
@@ -68,7 +70,7 @@ describe('every property of the schema', () => {
   })
 
   test('reaches the command line', () => {
-    const golden = ['all-hardware', 'linux-tcg', 'kernel'].map((name) => readFileSync(join(import.meta.dirname, '../../../../../test/golden/argv', `${name}.argv`), 'utf8')).join('\n')
+    const golden = ['all-hardware', 'linux-tcg', 'kernel', 'accelerated-graphics'].map((name) => readFileSync(join(import.meta.dirname, '../../../../../test/golden/argv', `${name}.argv`), 'utf8')).join('\n')
     const missing = [...properties().keys()].filter((path) => !(reached[path] ?? []).every((words) => golden.includes(words)) || reached[path] === undefined)
     expect(missing.filter((path) => !outsideArgv.includes(path))).toEqual([])
   })
@@ -87,7 +89,7 @@ const reached: Readonly<Record<string, string[]>> = {
   'boot.kernel.initrd': ['-initrd'], 'boot.kernel.commandLine': ['-append'], 'disks.*.id': ['"id":"disk0"'], 'disks.*.image': ['disks/disk0.qcow2'], 'disks.*.format': ['"driver":"qcow2"'], 'disks.*.bus': ['sd-card', '"driver":"floppy"'],
   'disks.*.readOnly': ['"read-only":false'], 'disks.*.cache': ['"direct":true'], 'disks.*.discard': ['"discard":"ignore"'], 'disks.*.detectZeroes': ['"detect-zeroes":"off"'], 'disks.*.aio': ['"aio":"threads"', '"aio":"native"'],
   'disks.*.serial': ['"serial":"WD-1"'], 'cdroms.*.id': ['"id":"cd0"'], 'cdroms.*.image': ['/isos/debian.iso'], 'cdroms.*.bus': ['ide-cd'], 'nics.*.id': ['"id":"net0"'], 'nics.*.model': ['igb', 'pcnet', 'ne2k_pci'],
-  'nics.*.macAddress': ['52:54:00:12:34:01'], 'nics.*.backend.type': ['"type":"user"'], 'display.model': ['qxl-vga'], 'display.heads': ['"max_outputs":2'], 'display.resolution.width': ['"xres":1280'], 'display.resolution.height': ['"yres":720'],
+  'nics.*.macAddress': ['52:54:00:12:34:01'], 'nics.*.backend.type': ['"type":"user"'], 'display.model': ['qxl-vga'], 'display.heads': ['"max_outputs":2'], 'display.resolution.width': ['"xres":1280'], 'display.resolution.height': ['"yres":720'], 'display.acceleration3d': ['virtio-vga-gl', 'egl-headless'],
   pointer: ['usb-tablet'], 'sound.model': ['ich9-intel-hda'], serialPorts: ['isa-serial'], virtioConsoles: ['virtconsole'], usbController: ['ich9-usb-ehci1'], 'watchdog.model': ['i6300esb'], 'watchdog.action': ['watchdog=pause'],
   panicDevice: ['"driver":"pvpanic"'], randomNumbers: ['virtio-rng-pci'], guestAgent: ['org.qemu.guest_agent.0'], 'vsock.cid': ['"guest-cid":42'], 'usbDevices.*.id': ['"id":"receiver"'], 'usbDevices.*.vendorId': ['"vendorid":1133'],
   'usbDevices.*.productId': ['"productid":50475'], 'sharedFolders.*.id': ['id=music'], 'sharedFolders.*.tag': ['"mount_tag":"work"'], 'sharedFolders.*.path': ['path=/srv/a,,b'], 'sharedFolders.*.readOnly': ['readonly=on', 'readonly=off'], rawArguments: ['-msg-of-mine x=y'],
@@ -152,7 +154,7 @@ test('what the balloon leaves is within the memory, needs the balloon, and littl
 })
 
 test('what this computer or this QEMU has not is an obstacle with its reason', () => {
-  const bare: HardwareSurroundings = { ...wholeSurroundings, qemu: { ...wholeQemu, devices: [], features: {}, firmware: [] }, host: { platform: 'darwin', logicalProcessors: 8, memoryMiB: 16_384, hugePages: null, vhostVsock: false } }
+  const bare: HardwareSurroundings = { ...wholeSurroundings, qemu: { ...wholeQemu, devices: [], features: {}, firmware: [] }, host: { platform: 'darwin', logicalProcessors: 8, memoryMiB: 16_384, hugePages: null, vhostVsock: false, renderNode: 'missing' } }
   const obstacle = (path: string): string | null | undefined => properties(bare).get(path)?.obstacle
   expect(obstacle('memory.hugePages')).toContain('only on Linux')
   expect(obstacle('vsock.cid')).toBe('Only on Linux.')
@@ -160,8 +162,34 @@ test('what this computer or this QEMU has not is an obstacle with its reason', (
   expect(obstacle('firmware.secureBoot')).toContain('No firmware with Secure Boot')
   expect(properties(bare).get('nics.*.model')?.choices.every((choice) => choice.obstacle !== null)).toBe(true)
   expect(properties(bare).get('firmware.type')?.choices[1]?.obstacle).toContain('No UEFI firmware')
-  const without: HardwareSurroundings = { ...wholeSurroundings, host: { ...wholeSurroundings.host, hugePages: null, vhostVsock: false } }
+  const without: HardwareSurroundings = { ...wholeSurroundings, host: { ...wholeSurroundings.host, hugePages: null, vhostVsock: false, renderNode: 'missing' } }
   expect(issues({ vsock: { cid: 5 }, memory: { hugePages: true } }, without)).toEqual([expect.stringContaining('memory.hugePages: Huge pages: This computer has set no huge pages aside'), expect.stringContaining('vsock.cid: Sockets between guest and host: This computer’s kernel')])
+})
+
+test('3D acceleration says what it lacks', () => {
+  const obstacle = (changes: Partial<HardwareSurroundings['host']>, qemu: Partial<typeof wholeQemu> = {}, definition = machine): string | null | undefined =>
+    properties({ ...wholeSurroundings, qemu: { ...wholeQemu, ...qemu }, host: { ...wholeSurroundings.host, ...changes } }, definition).get('display.acceleration3d')?.obstacle
+  expect(obstacle({})).toBeNull()
+  expect(obstacle({}, {}, MachineDefinition.parse({ ...desktop, display: { model: 'vga' } }))).toBe('Only VirtIO graphics have it.')
+  expect(obstacle({ platform: 'darwin' })).toContain('only do it on Linux')
+  expect(obstacle({}, { devices: [] })).toContain('qemu-system-modules-opengl')
+  expect(obstacle({}, { features: {} })).toContain('without OpenGL')
+  expect(obstacle({ renderNode: 'missing' })).toContain('/dev/dri/renderD128')
+  expect(obstacle({ renderNode: 'forbidden' })).toContain('usermod -aG render')
+  expect(issues({ display: { model: 'vga', acceleration3d: true } })).toEqual(['display.acceleration3d: 3D acceleration: Only VirtIO graphics have it.'])
+})
+
+test('a render node is found by its name, and whether it may be opened', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'ringside-dri-'))
+  try {
+    await writeFile(join(folder, 'card0'), '')
+    expect(await findRenderNode(folder)).toBe('missing')
+    await writeFile(join(folder, 'renderD128'), '')
+    expect(await findRenderNode(folder)).toBe('usable')
+    expect(await findRenderNode(join(folder, 'none'))).toBe('missing')
+  } finally {
+    await rm(folder, { recursive: true })
+  }
 })
 
 test('processors say why they wait for a start, and what is live says so', () => {

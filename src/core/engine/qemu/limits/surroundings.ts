@@ -1,6 +1,7 @@
 import { constants } from 'node:fs'
-import { access, readFile } from 'node:fs/promises'
+import { access, readdir, readFile } from 'node:fs/promises'
 import { availableParallelism, totalmem } from 'node:os'
+import { join } from 'node:path'
 import type { AcceleratorName, AcceleratorReport, QemuReport } from '@shared/model'
 
 /** What this computer is like, as far as it decides over hardware. */
@@ -12,6 +13,8 @@ export interface HardwareHost {
   hugePages: { pageMiB: number; free: number } | null
   /** Whether the user may open `/dev/vhost-vsock`. */
   vhostVsock: boolean
+  /** A graphics processor that programs may draw with, without a screen [Linux: drm-uapi.rst, render nodes]; `forbidden`: not by this user. */
+  renderNode: 'usable' | 'forbidden' | 'missing'
 }
 
 /** All that hardware depends on beside its definition: plain data. */
@@ -27,11 +30,25 @@ export const vsockPath = '/dev/vhost-vsock'
 
 export async function readHardwareHost(platform: NodeJS.Platform = process.platform): Promise<HardwareHost> {
   const linux = platform === 'linux'
-  const [vhostVsock, meminfo] = await Promise.all([
-    linux ? access(vsockPath, constants.R_OK | constants.W_OK).then(() => true, () => false) : false,
+  const noNode: HardwareHost['renderNode'] = 'missing'
+  const [vhostVsock, meminfo, renderNode] = await Promise.all([
+    linux ? mayUse(vsockPath) : false,
     linux ? readFile('/proc/meminfo', 'utf8').catch(() => '') : '',
+    linux ? findRenderNode('/dev/dri') : noNode,
   ])
-  return { platform, logicalProcessors: availableParallelism(), memoryMiB: Math.floor(totalmem() / 2 ** 20), hugePages: hugePagesOf(meminfo), vhostVsock }
+  return { platform, logicalProcessors: availableParallelism(), memoryMiB: Math.floor(totalmem() / 2 ** 20), hugePages: hugePagesOf(meminfo), vhostVsock, renderNode }
+}
+
+function mayUse(path: string): Promise<boolean> {
+  return access(path, constants.R_OK | constants.W_OK).then(() => true, () => false)
+}
+
+/** The best that can be said of the render nodes in a folder. */
+export async function findRenderNode(folder: string): Promise<HardwareHost['renderNode']> {
+  const nodes = (await readdir(folder).catch(() => [])).filter((name) => /^renderD\d+$/u.test(name))
+  if (nodes.length === 0) return 'missing'
+  const usable = await Promise.all(nodes.map((name) => mayUse(join(folder, name))))
+  return usable.includes(true) ? 'usable' : 'forbidden'
 }
 
 /** The pool, out of `/proc/meminfo` [Linux: hugetlbpage.rst]. */

@@ -6,7 +6,7 @@ import type { SchemaInfo } from '../qmp'
  */
 export const featureNames = [
   'sandbox', 'ioUring', 'linuxAio', 'backgroundSnapshot', 'mappedRam', 'multifd', 'fileMigration', 'screendumpPng', 'vdagent', 'netdevStream',
-  'queryStats', 'setAction', 'jsonDevices', 'memfd',
+  'queryStats', 'setAction', 'jsonDevices', 'memfd', 'eglHeadless',
 ] as const
 export type FeatureName = (typeof featureNames)[number]
 export type Features = Record<FeatureName, boolean>
@@ -49,6 +49,7 @@ export function readFeatures(entries: readonly SchemaInfo[]): Features {
     setAction: schema.hasCommand('set-action'),
     jsonDevices: schema.hasFeature('device_add', 'json-cli'),
     memfd: schema.hasEnum(['memory-backend-ram', 'memory-backend-memfd']),
+    eglHeadless: schema.hasEnum(['none', 'egl-headless']),
   }
 }
 

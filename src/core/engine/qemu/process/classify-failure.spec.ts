@@ -18,6 +18,7 @@ test.each([
   ['qemu-system-x86_64: -blockdev {}: Could not open \'/vm/x.img\': Permission denied', 'FILE_UNREADABLE', '/vm/x.img'],
   ['qemu-system-x86_64: -blockdev {"filename":"/vm/x.qcow2"}: Image is not in qcow2 format', 'IMAGE_DAMAGED', '/vm/x.qcow2'],
   ['qemu-system-x86_64: failed to find romfile "efi-virtio.rom"', 'QEMU_FAILED', undefined],
+  ['qemu-system-x86_64: egl: no drm render node available\nqemu-system-x86_64: egl: render node init failed', 'CAPABILITY_MISSING', undefined],
   ['qemu: invalid kernel header', 'IMAGE_UNSUPPORTED', undefined],
   ['qemu-system-x86_64: write: No space left on device', 'DISK_FULL', undefined],
   ['qemu-system-x86_64: load of migration failed: Invalid argument', 'QEMU_FAILED', undefined],

@@ -71,6 +71,11 @@ const rules: readonly Rule[] = [
     pattern: /load of migration failed|Not a migration stream|Unknown savevm section|Missing section footer|Unknown ramblock/u, code: 'QEMU_FAILED', ...unloadable,
   },
   {
+    pattern: /egl: (?:no drm render node available|render node init failed|[^\n]*failed)|missing object type 'virtio-gpu-gl-device'/u, code: 'CAPABILITY_MISSING',
+    message: () => 'QEMU can’t draw with this computer’s graphics processor, which the machine’s 3D acceleration needs.',
+    hint: 'Update the drivers of the graphics processor, or switch 3D acceleration off in the machine’s display.',
+  },
+  {
     pattern: /No space left on device/u, code: 'DISK_FULL',
     message: () => 'The disk of the computer is full.',
     hint: 'Free some space, then try again.',

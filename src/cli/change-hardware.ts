@@ -7,10 +7,10 @@ export function storedHardware({ next, definition }: MachineView): MachineHardwa
   return next ?? definition
 }
 
-/** Changes a machine's hardware and tells what became of it. */
-export async function change(run: Run, machine: MachineView, hardware: unknown): Promise<void> {
+/** Changes a machine's hardware and tells what became of it. @param more what goes beside it in JSON, and `words` in text */
+export async function change(run: Run, machine: MachineView, hardware: unknown, more: Readonly<Record<string, unknown>> = {}, words = ''): Promise<void> {
   const done = await run.client.hardware.change({ id: machine.id, hardware, basedOn: storedHardware(machine) })
-  run.answer({ ...machineAsJson(done.machine), differences: done.differences }, differencesInWords(done.differences))
+  run.answer({ ...machineAsJson(done.machine), differences: done.differences, ...more }, `${differencesInWords(done.differences)}${words}`)
 }
 
 /** What a change would do, and what speaks against it. */

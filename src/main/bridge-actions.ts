@@ -12,6 +12,7 @@ const fileFilters: Readonly<Record<FileFilterName, FileFilter[]>> = {
   iso: [{ name: 'CD and DVD images', extensions: ['iso', 'img', 'cdr'] }],
   disk: [{ name: 'Disk images', extensions: ['qcow2', 'qcow', 'img', 'raw', 'vmdk', 'vdi', 'vhdx', 'vhd', 'vpc'] }],
   kernel: [],
+  folder: [],
   any: [],
 }
 const everyFile: FileFilter = { name: 'All files', extensions: ['*'] }
@@ -19,7 +20,7 @@ const everyFile: FileFilter = { name: 'All files', extensions: ['*'] }
 const maxSavedBytes = 256 * 1024 * 1024
 const maxClipboardText = 16 * 1024 * 1024
 
-const PickFile = z.object({ title: z.string().max(200), filter: z.enum(['iso', 'disk', 'kernel', 'any']) })
+const PickFile = z.object({ title: z.string().max(200), filter: z.enum(['iso', 'disk', 'kernel', 'folder', 'any']) })
 const Bytes = z.instanceof(Uint8Array).refine((bytes) => bytes.byteLength <= maxSavedBytes, 'more than 256 MiB')
 const SaveFile = z.object({ suggestedName: z.string().min(1).max(255), bytes: Bytes })
 const AbsolutePath = z.string().max(4096).refine(isAbsolute, 'not an absolute path')
@@ -31,7 +32,9 @@ export function bridgeActions({ app, clipboard, ClipboardItem, dialog, nativeIma
   const answers = {
     async pickFile(input: unknown) {
       const { title, filter } = PickFile.parse(input)
-      const options = { title, filters: [...fileFilters[filter], everyFile], properties: ['openFile' as const] }
+      const options = filter === 'folder'
+        ? { title, properties: ['openDirectory' as const, 'createDirectory' as const] }
+        : { title, filters: [...fileFilters[filter], everyFile], properties: ['openFile' as const] }
       const parent = window()
       const { canceled, filePaths } = await (parent ? dialog.showOpenDialog(parent, options) : dialog.showOpenDialog(options))
       return canceled ? null : (filePaths[0] ?? null)

@@ -28,7 +28,7 @@ test('a guest sees everything that it was given', async () => {
   const shared = join(folder.path, 'shared, "music"')
   await mkdir(shared)
   await writeFile(join(shared, 'song.txt'), 'from the host\n')
-  const plan = await launchPlan(folder.path, {
+  const plan = await launchPlan(join(folder.path, 'library'), {
     boot: boot(), memoryMiB: 384, memory: { maximumMiB: 640, pluggedMiB: 128, shared: true }, processors: { sockets: 1, cores: 1, threads: 1, features: ['-avx2', '+aes'], priority: 'low' },
     display: { model: 'virtio-vga', heads: 2, resolution: { width: 1024, height: 600 } }, virtioConsoles: 1, sound: { model: 'intel-hda' }, watchdog: { model: 'i6300esb', action: 'none' }, panicDevice: true,
     disks: [{ ...own('disk0', 'virtio-blk'), serial: 'WD-1234.5' }, own('card', 'sd'), own('floppy0', 'floppy'), own('stick', 'usb')],

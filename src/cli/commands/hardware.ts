@@ -10,6 +10,7 @@ import { machineOf } from '../snapshot-output'
 import { registerHardwareBalloon } from './hardware-balloon'
 import { registerHardwareDisk } from './hardware-disk'
 import { registerPreset } from './hardware-preset'
+import { registerHardwareFolder } from './hardware-folder'
 
 type Group = Pick<Cli, 'command'>
 
@@ -24,6 +25,7 @@ export function registerHardware(cli: Cli): void {
   registerLink(cli, group)
   registerHardwareBalloon(cli, group)
   registerHardwareDisk(cli, group)
+  registerHardwareFolder(cli, group)
   registerHistory(cli, group)
   registerRevert(cli, group)
 }

@@ -3,6 +3,7 @@ import type { MachineDefinition, MachineHardware } from '@shared/model'
 import type { StoredMachine } from '../app/services'
 import type { HardwareContext } from './context'
 import { faultsAmongDevices, faultsWhileRunning } from './faults'
+import { folderIssuesOf } from './folders'
 import { withHardware } from './hardware'
 import { imageIssues } from './images'
 
@@ -18,6 +19,7 @@ export async function issuesOf(context: HardwareContext, stored: StoredMachine, 
     // What was wrong before, on this computer, is no reason to refuse a change of something else.
     ...(await context.rules.issues(withHardware(stored.definition, hardware))).map((issue): Issue => (known.has(`${issue.path}\n${issue.message}`) ? { ...issue, severity: 'warning' } : issue)),
     ...(await imageIssues(context, stored, hardware)),
+    ...(await folderIssuesOf(hardware, stored.definition, context.snapshots.libraryFolder)),
   ]
   const seen = new Set<string>()
   // The same may be found twice, by different rules.

@@ -10,7 +10,7 @@ export function rulesOfQemu(probe: Pick<Probe, 'current'>): HardwareRules {
     const report = await probe.current()
     if (report.qemu === null) return null
     const accelerator = acceleratorFor(definition, () => chooseAccelerator(definition.accelerator, report).accelerator)
-    return { qemu: report.qemu, accelerators: report.accelerators, accelerator, host: await readHardwareHost() }
+    return { qemu: report.qemu, accelerators: report.accelerators, accelerator, host: await readHardwareHost(report.qemu.systemPath) }
   }
   return {
     async properties(definition) {

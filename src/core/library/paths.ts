@@ -63,6 +63,9 @@ export interface RuntimePaths {
   serial(index: number): string
   /** Carries guest memory while it is saved or loaded. */
   readonly ram: string
+  /** Through which a shared folder is served, by its place among the machine’s, and what the program that serves it says. */
+  virtiofs(index: number): string
+  virtiofsLog(index: number): string
   /** Is there while the guest stands still for its state to be kept, and must go on whatever becomes of that. */
   readonly held: string
   /** QEMU's `-pidfile`. */
@@ -207,6 +210,8 @@ export function runtimePaths(runtimeFolder: string): RuntimePaths {
     agent: inFolder('agent'),
     serial: (index) => inFolder(`serial${String(index)}`),
     ram: inFolder('ram'),
+    virtiofs: (index) => inFolder(`fs${String(index)}`),
+    virtiofsLog: (index) => inFolder(`fs${String(index)}.log`),
     held: inFolder('held'),
     pid: inFolder('pid'),
     record: inFolder('run.json'),

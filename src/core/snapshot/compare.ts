@@ -135,11 +135,12 @@ function factsOfUsbDevice({ id, vendorId, productId, name }: UsbDevice): Fact[] 
   return [{ path: `usbDevices.${id}`, label: `USB device “${id}”`, value: `${vendorId}:${productId}${name === '' ? '' : ` ${name}`}` }]
 }
 
-function factsOfSharedFolder({ id, tag, path, readOnly }: SharedFolder): Fact[] {
+function factsOfSharedFolder({ id, tag, path, readOnly, driver }: SharedFolder): Fact[] {
   const label = `Shared folder “${id}”`
   return [
     { path: `sharedFolders.${id}`, label, value: `${readOnly ? 'Read-only, ' : ''}${path}` },
     { path: `sharedFolders.${id}.tag`, label: `${label}: tag`, value: tag },
+    { path: `sharedFolders.${id}.driver`, label: `${label}: way`, value: driver === 'auto' ? 'Best available' : driver },
   ]
 }
 

@@ -5,6 +5,7 @@ export const fileFilters: Readonly<Record<FileFilterName, { label: string; exten
   iso: { label: 'disc images', extensions: ['iso', 'img'] },
   disk: { label: 'disc and disk images', extensions: ['iso', 'img', 'qcow2', 'qcow', 'raw', 'vmdk', 'vdi', 'vhd', 'vhdx', 'vpc', 'ima', 'dsk', 'bin'] },
   kernel: { label: 'kernels', extensions: null },
+  folder: { label: 'folders', extensions: [] },
   any: { label: 'files', extensions: null },
 }
 

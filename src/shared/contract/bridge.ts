@@ -1,7 +1,7 @@
 /** What the preload script puts on `window.ringside` in the Electron shell; absent in a browser. */
 export interface DesktopBridge {
   readonly platform: 'linux' | 'darwin' | 'win32'
-  /** The system's own file dialog. Resolves to an absolute path, or null when it was closed. */
+  /** The system's own file dialog, for a folder with the filter `folder`. Resolves to an absolute path, or null when it was closed. */
   pickFile(options: { title: string; filter: FileFilterName }): Promise<string | null>
   /** Absolute path of a file that was dropped on the window. */
   pathForFile(file: File): string
@@ -16,7 +16,7 @@ export interface DesktopBridge {
   onCommand(listener: (command: MenuCommand) => void): () => void
 }
 
-export type FileFilterName = 'iso' | 'disk' | 'kernel' | 'any'
+export type FileFilterName = 'iso' | 'disk' | 'kernel' | 'folder' | 'any'
 
 /** What the application menu and the tray ask of the window. */
 export type MenuCommand =

@@ -117,13 +117,18 @@ export const Watchdog = z.object({
 })
 export type Watchdog = z.infer<typeof Watchdog>
 
-/** A folder of this computer that the guest can mount by its tag (9p). */
+/** How a guest reaches a shared folder. `auto`: through virtiofs where that works at the start, else by 9p. */
+export const SharedFolderDriver = z.enum(['auto', 'virtiofs', '9p'])
+export type SharedFolderDriver = z.infer<typeof SharedFolderDriver>
+
+/** A folder of this computer that the guest can mount by its tag. */
 export const SharedFolder = z.object({
   id: DeviceId,
   /** What the guest mounts it by. */
   tag: z.string().regex(/^[A-Za-z0-9._-]{1,31}$/u, 'A tag has at most 31 letters, digits, dots, dashes and underscores.'),
   path: z.string().min(1).max(4096),
   readOnly: z.boolean().default(true),
+  driver: SharedFolderDriver.default('9p'),
 })
 export type SharedFolder = z.infer<typeof SharedFolder>
 

@@ -78,6 +78,7 @@ export function argvInput(definition: Definition, changes: Partial<ArgvInput> = 
           qmp: { kind: 'unix', path: `${runtime}/qmp` }, debugMonitor: null, agent: { kind: 'unix', path: `${runtime}/agent` },
           serial: ports.map((index) => ({ kind: 'unix', path: `${runtime}/serial${String(index)}` })), graphics: { kind: 'unix', path: `${runtime}/vnc` },
         },
+    virtiofs: {},
     audioDriver: 'none',
     incoming: false,
     ...changes,

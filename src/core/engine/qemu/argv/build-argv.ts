@@ -71,7 +71,7 @@ export function placeOfSlot(input: Pick<ArgvInput, 'definition' | 'platform' | '
   // Where devices are follows from the definition alone; the files behind them play no part.
   return addDevices(new ArgumentList(), {
     ...input, accelerator: 'tcg', images, nvram: null, kernel: null, files: { pid: '', serialLogs: [], tlsFolder: null },
-    endpoints: { qmp: nowhere, debugMonitor: null, agent: null, serial: [], graphics: nowhere }, audioDriver: 'none', incoming: false,
+    endpoints: { qmp: nowhere, debugMonitor: null, agent: null, serial: [], graphics: nowhere }, virtiofs: {}, audioDriver: 'none', incoming: false,
   }).sparePlace(slot)
 }
 

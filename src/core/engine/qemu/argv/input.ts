@@ -56,6 +56,8 @@ export interface ArgvInput {
     serial: Endpoint[]
     graphics: GraphicsEndpoint
   }
+  /** Sockets of the shared folders that go through virtiofs, by their ids; the others go by 9p. */
+  virtiofs: Record<string, string>
   /** Where sound goes, as `-audiodev` names it; `none`: nowhere. */
   audioDriver: string
   /** Wait for saved state instead of booting. */

@@ -33,8 +33,10 @@ export function addPluggableMemory(list: ArgumentList, pci: PciBus, input: ArgvI
 }
 
 /** Throws `CAPABILITY_MISSING` where only Linux has the kind of memory. */
-function backend({ definition, platform, qemu }: ArgvInput): JsonObject & { 'qom-type': string } {
-  const { hugePages, shared } = definition.memory
+function backend({ definition, platform, qemu, virtiofs }: ArgvInput): JsonObject & { 'qom-type': string } {
+  const { hugePages } = definition.memory
+  // What serves a folder reads and writes the guest’s memory itself.
+  const shared = definition.memory.shared || Object.keys(virtiofs).length > 0
   if (!hugePages && !shared) return { 'qom-type': 'memory-backend-ram' }
   const obstacle = memfdObstacle(definition.memory, platform, qemu.features)
   if (obstacle !== null) throw new RingsideError('CAPABILITY_MISSING', obstacle, { hint: 'Switch it off in the machine’s hardware.' })

@@ -1,4 +1,5 @@
 import type { HardwareChoice, MachineDefinition } from '@shared/model'
+import { virtiofsObstacle } from '../virtiofs'
 import type { HardwareSurroundings } from './surroundings'
 
 /** A value, what people call it, and the devices that QEMU must have for it. */
@@ -41,6 +42,18 @@ export function choicesOf(entries: readonly Entry[], { qemu }: Pick<HardwareSurr
     const missing = devices.filter((device) => !qemu.devices.includes(device))
     return { value, label, obstacle: missing.length === 0 ? null : `QEMU ${qemu.version} on this computer was built without ${missing.join(', ')}.` }
   })
+}
+
+/** How a shared folder can be reached here. */
+export function folderDriverChoices(surroundings: HardwareSurroundings): HardwareChoice[] {
+  const { qemu, host } = surroundings
+  const plain = host.platform === 'win32' ? 'Not on Windows.' : (choicesOf([['9p', '9p', 'virtio-9p-pci']], surroundings)[0]?.obstacle ?? null)
+  const virtiofs = virtiofsObstacle(host.virtiofs, qemu, host.platform)
+  return [
+    { value: 'auto', label: 'The best that works: virtiofs, else 9p', obstacle: plain === null ? null : virtiofs },
+    { value: 'virtiofs', label: 'virtiofs: fast; keeps memory out of snapshots', obstacle: virtiofs },
+    { value: '9p', label: '9p: slower, needs nothing else', obstacle: plain },
+  ]
 }
 
 export function firmwareChoices({ qemu }: HardwareSurroundings): HardwareChoice[] {

@@ -1,6 +1,7 @@
 import type { ErrorCode, Issue } from '@shared/errors'
 import { type HardwareProperty, type MachineDefinition, processorCount } from '@shared/model'
 import { boardOf, deviceIds, isExpressNic, plainSlots, rawArgumentFaults, severalHeads } from '../argv'
+import { folderObstacle, virtiofsObstacle } from '../virtiofs'
 import { maxProcessors } from './choices'
 import { hardwareProperties } from './hardware-properties'
 import type { HardwareSurroundings } from './surroundings'
@@ -10,7 +11,7 @@ export function hardwareIssues(definition: MachineDefinition, surroundings: Hard
   const properties = hardwareProperties(definition, surroundings)
   return [
     ...properties.flatMap((property) => valuesAt(definition, property.path.split('.')).flatMap(({ path, value }) => issuesOfValue(property, path, value))),
-    ...processorIssues(definition, surroundings), ...memoryIssues(definition, surroundings), ...diskIssues(definition), ...placeIssues(definition), ...displayIssues(definition), ...folderIssues(definition),
+    ...processorIssues(definition, surroundings), ...memoryIssues(definition, surroundings), ...diskIssues(definition), ...placeIssues(definition), ...displayIssues(definition), ...folderIssues(definition, surroundings),
     ...rawArgumentFaults(definition.rawArguments, deviceIds(definition)).map(({ index, message }) => error(`rawArguments.${String(index)}`, message)),
     ...placeWarnings(definition),
   ]
@@ -150,10 +151,15 @@ function displayIssues({ display }: MachineDefinition): Issue[] {
     : []
 }
 
-function folderIssues({ sharedFolders }: MachineDefinition): Issue[] {
-  return sharedFolders.flatMap(({ tag, path }, index) => [
-    ...(sharedFolders.findIndex((folder) => folder.tag === tag) < index ? [error(`sharedFolders.${String(index)}.tag`, `Two shared folders have the tag “${tag}”; each needs its own.`, { received: tag })] : []),
-    ...(/^([A-Za-z]:[\\/]|\/)/u.test(path) ? [] : [error(`sharedFolders.${String(index)}.path`, 'Give the folder’s whole path, from the root on.', { received: path })]),
-  ])
+function folderIssues({ sharedFolders }: MachineDefinition, { qemu, host }: HardwareSurroundings): Issue[] {
+  return sharedFolders.flatMap((folder, index) => {
+    const { tag, path, driver } = folder
+    const own = driver === 'virtiofs' && virtiofsObstacle(host.virtiofs, qemu, host.platform) === null ? folderObstacle(folder, host.virtiofs, qemu, host.platform) : null
+    return [
+      ...(sharedFolders.findIndex((folder) => folder.tag === tag) < index ? [error(`sharedFolders.${String(index)}.tag`, `Two shared folders have the tag “${tag}”; each needs its own.`, { received: tag })] : []),
+      ...(/^([A-Za-z]:[\\/]|\/)/u.test(path) ? [] : [error(`sharedFolders.${String(index)}.path`, 'Give the folder’s whole path, from the root on.', { received: path })]),
+      ...(own === null ? [] : [error(`sharedFolders.${String(index)}.driver`, `Way: ${own}`, { code: 'CAPABILITY_MISSING', received: driver })]),
+    ]
+  })
 }
 

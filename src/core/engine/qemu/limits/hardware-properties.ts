@@ -1,7 +1,7 @@
 import type { HardwareProperty, MachineDefinition } from '@shared/model'
 import { memfdObstacle } from '../argv'
 import {
-  acceleratorChoices, aioChoices, backends, caches, cdromBuses, choicesOf, clocks, cpuModelChoices, diskBuses, displayModels, firmwareChoices, formats, machineTypeChoices, maxProcessors, nicModels,
+  acceleratorChoices, aioChoices, backends, caches, cdromBuses, choicesOf, clocks, cpuModelChoices, diskBuses, displayModels, firmwareChoices, folderDriverChoices, formats, machineTypeChoices, maxProcessors, nicModels,
   pointers, priorities, soundModels, usbControllers, watchdogActions, watchdogModels, zeroes,
 } from './choices'
 import type { HardwareSurroundings } from './surroundings'
@@ -169,7 +169,8 @@ function portProperties(surroundings: HardwareSurroundings): HardwareProperty[] 
 function hostProperties(surroundings: HardwareSurroundings): HardwareProperty[] {
   const { host, qemu } = surroundings
   const vsock = host.platform !== 'linux' ? 'Only on Linux.' : (missing(surroundings, 'vhost-vsock-pci') ?? (host.vhostVsock ? null : 'This computer’s kernel offers none to you: /dev/vhost-vsock is not there or not yours. “sudo modprobe vhost_vsock” may help.'))
-  const shared = host.platform === 'win32' ? 'Not on Windows.' : missing(surroundings, 'virtio-9p-pci')
+  const drivers = folderDriverChoices(surroundings)
+  const shared = drivers.every(({ obstacle }) => obstacle !== null) ? (drivers.at(-1)?.obstacle ?? null) : null
   const usb = missing(surroundings, 'usb-host')
   const clipboard = qemu.features['vdagent'] === true ? null : 'This QEMU was built without it.'
   return [
@@ -181,9 +182,10 @@ function hostProperties(surroundings: HardwareSurroundings): HardwareProperty[] 
     property('usbDevices.*.productId', 'Product', 'usb-host productid', 'Four digits, as lsusb shows them.', 'text', { obstacle: usb }),
     property('usbDevices.*.name', 'Description', 'name', 'What people call the device.', 'text', { obstacle: usb }),
     property('sharedFolders.*.id', 'Name', 'fsdev id', 'What the folder is called here and in QEMU.', 'text', { obstacle: shared }),
-    property('sharedFolders.*.tag', 'Tag', 'mount_tag', 'The guest mounts it by that: mount -t 9p -o trans=virtio TAG /mnt.', 'text', { obstacle: shared }),
-    property('sharedFolders.*.path', 'Folder', '-fsdev path', 'The folder of this computer. While it is mounted the machine’s memory can’t be saved.', 'text', { obstacle: shared }),
-    property('sharedFolders.*.readOnly', 'Read-only', '-fsdev readonly', 'The guest can’t write to it.', 'switch', { obstacle: shared }),
+    property('sharedFolders.*.tag', 'Tag', 'mount_tag', 'The guest mounts it by that: mount -t virtiofs TAG /mnt, or mount -t 9p -o trans=virtio TAG /mnt.', 'text', { obstacle: shared }),
+    property('sharedFolders.*.path', 'Folder', '-fsdev path, virtiofsd --shared-dir', 'The folder of this computer. While it is mounted the machine’s memory can’t be saved.', 'text', { obstacle: shared }),
+    property('sharedFolders.*.readOnly', 'Read-only', 'readonly', 'The guest can’t write to it.', 'switch', { obstacle: shared }),
+    property('sharedFolders.*.driver', 'Way', 'vhost-user-fs-pci, virtio-9p-pci', 'How the guest reaches it. virtiofs is faster, and a machine with it is not saved to disk: its snapshots are of the disks.', 'choice', { choices: shared === null ? drivers : drivers.map((driver) => ({ ...driver, obstacle: null })), obstacle: shared }),
     property('rawArguments', 'Arguments of your own', 'qemu-system-x86_64 …', 'Passed to QEMU as they are, after all others. What they do is not looked after.', 'list'),
   ]
 }

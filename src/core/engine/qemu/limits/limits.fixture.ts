@@ -11,7 +11,7 @@ export const wholeQemu: QemuReport = {
   cpuModels: ['host', 'max', 'qemu64'].map((name) => ({ name, migrationSafe: null, deprecated: false, unavailableFeatures: [] })),
   devices: [...new Set([
     ...fullQemu.devices, ...tables.flatMap((table) => table.flatMap(([, , ...devices]) => devices)),
-    'virtio-mem-pci', 'pvpanic', 'vhost-vsock-pci', 'virtio-9p-pci', 'usb-host', 'virtconsole', 'virtserialport', 'isa-serial', 'virtio-vga-gl', 'virtio-gpu-gl-device',
+    'virtio-mem-pci', 'pvpanic', 'vhost-vsock-pci', 'virtio-9p-pci', 'usb-host', 'vhost-user-fs-pci', 'virtconsole', 'virtserialport', 'isa-serial', 'virtio-vga-gl', 'virtio-gpu-gl-device',
   ])],
   features: { sandbox: true, ioUring: true, linuxAio: true, memfd: true, vdagent: true, eglHeadless: true },
 }
@@ -20,5 +20,5 @@ export const wholeQemu: QemuReport = {
 export const wholeSurroundings: HardwareSurroundings = {
   qemu: wholeQemu, accelerator: 'tcg',
   accelerators: [{ name: 'tcg', works: true, selfTestMs: 400, reason: 'ok', message: 'Works.', remedy: null, detail: '' }, { name: 'kvm', works: false, selfTestMs: null, reason: 'no-device', message: 'There is no /dev/kvm.', remedy: null, detail: '' }],
-  host: { platform: 'linux', logicalProcessors: 8, memoryMiB: 16_384, hugePages: { pageMiB: 2, free: 4096 }, vhostVsock: true, renderNode: 'usable' },
+  host: { platform: 'linux', logicalProcessors: 8, memoryMiB: 16_384, hugePages: { pageMiB: 2, free: 4096 }, vhostVsock: true, renderNode: 'usable', virtiofs: { virtiofsd: { path: '/usr/libexec/virtiofsd', dialect: 'rust', sandbox: 'namespace', readOnly: true, translatesIds: true }, obstacle: null } },
 }

@@ -92,13 +92,13 @@ const reached: Readonly<Record<string, string[]>> = {
   'nics.*.macAddress': ['52:54:00:12:34:01'], 'nics.*.backend.type': ['"type":"user"'], 'display.model': ['qxl-vga'], 'display.heads': ['"max_outputs":2'], 'display.resolution.width': ['"xres":1280'], 'display.resolution.height': ['"yres":720'], 'display.acceleration3d': ['virtio-vga-gl', 'egl-headless'],
   pointer: ['usb-tablet'], 'sound.model': ['ich9-intel-hda'], serialPorts: ['isa-serial'], virtioConsoles: ['virtconsole'], usbController: ['ich9-usb-ehci1'], 'watchdog.model': ['i6300esb'], 'watchdog.action': ['watchdog=pause'],
   panicDevice: ['"driver":"pvpanic"'], randomNumbers: ['virtio-rng-pci'], guestAgent: ['org.qemu.guest_agent.0'], 'vsock.cid': ['"guest-cid":42'], 'usbDevices.*.id': ['"id":"receiver"'], 'usbDevices.*.vendorId': ['"vendorid":1133'],
-  'usbDevices.*.productId': ['"productid":50475'], 'sharedFolders.*.id': ['id=music'], 'sharedFolders.*.tag': ['"mount_tag":"work"'], 'sharedFolders.*.path': ['path=/srv/a,,b'], 'sharedFolders.*.readOnly': ['readonly=on', 'readonly=off'], rawArguments: ['-msg-of-mine x=y'],
+  'usbDevices.*.productId': ['"productid":50475'], 'sharedFolders.*.id': ['id=music'], 'sharedFolders.*.tag': ['"mount_tag":"work"'], 'sharedFolders.*.path': ['path=/srv/a,,b'], 'sharedFolders.*.readOnly': ['readonly=on', 'readonly=off'], 'sharedFolders.*.driver': ['"driver":"vhost-user-fs-pci"', '"driver":"virtio-9p-pci"'], rawArguments: ['-msg-of-mine x=y'],
 }
 
 const everything: Partial<z.input<typeof MachineDefinition>> = {
   memory: { maximumMiB: 8192, pluggedMiB: 512, hugePages: true, shared: true }, processors: { sockets: 1, cores: 2, threads: 1, model: 'qemu64', features: ['+aes', '-avx2'], priority: 'high' }, display: { model: 'qxl-vga', heads: 2, resolution: { width: 1280, height: 720 } },
   virtioConsoles: 2, sound: { model: 'ac97' }, watchdog: { model: 'ib700', action: 'none' }, panicDevice: true, vsock: { cid: 42 }, usbController: 'ehci', usbDevices: [{ id: 'key', vendorId: '046d', productId: 'c52b' }],
-  sharedFolders: [{ id: 'music', tag: 'music', path: '/music' }], rawArguments: ['-s'],
+  sharedFolders: [{ id: 'music', tag: 'music', path: '/music', driver: 'auto' }], rawArguments: ['-s'],
 }
 
 test('a machine with everything is right on a computer that has everything, and it starts', () => {
@@ -154,7 +154,7 @@ test('what the balloon leaves is within the memory, needs the balloon, and littl
 })
 
 test('what this computer or this QEMU has not is an obstacle with its reason', () => {
-  const bare: HardwareSurroundings = { ...wholeSurroundings, qemu: { ...wholeQemu, devices: [], features: {}, firmware: [] }, host: { platform: 'darwin', logicalProcessors: 8, memoryMiB: 16_384, hugePages: null, vhostVsock: false, renderNode: 'missing' } }
+  const bare: HardwareSurroundings = { ...wholeSurroundings, qemu: { ...wholeQemu, devices: [], features: {}, firmware: [] }, host: { platform: 'darwin', logicalProcessors: 8, memoryMiB: 16_384, hugePages: null, vhostVsock: false, renderNode: 'missing', virtiofs: { virtiofsd: null, obstacle: 'Only on Linux.' } } }
   const obstacle = (path: string): string | null | undefined => properties(bare).get(path)?.obstacle
   expect(obstacle('memory.hugePages')).toContain('only on Linux')
   expect(obstacle('vsock.cid')).toBe('Only on Linux.')
@@ -162,7 +162,7 @@ test('what this computer or this QEMU has not is an obstacle with its reason', (
   expect(obstacle('firmware.secureBoot')).toContain('No firmware with Secure Boot')
   expect(properties(bare).get('nics.*.model')?.choices.every((choice) => choice.obstacle !== null)).toBe(true)
   expect(properties(bare).get('firmware.type')?.choices[1]?.obstacle).toContain('No UEFI firmware')
-  const without: HardwareSurroundings = { ...wholeSurroundings, host: { ...wholeSurroundings.host, hugePages: null, vhostVsock: false, renderNode: 'missing' } }
+  const without: HardwareSurroundings = { ...wholeSurroundings, host: { ...wholeSurroundings.host, hugePages: null, vhostVsock: false, renderNode: 'missing', virtiofs: { virtiofsd: null, obstacle: 'Only on Linux.' } } }
   expect(issues({ vsock: { cid: 5 }, memory: { hugePages: true } }, without)).toEqual([expect.stringContaining('memory.hugePages: Huge pages: This computer has set no huge pages aside'), expect.stringContaining('vsock.cid: Sockets between guest and host: This computer’s kernel')])
 })
 

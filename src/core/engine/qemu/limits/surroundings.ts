@@ -3,6 +3,7 @@ import { access, readdir, readFile } from 'node:fs/promises'
 import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
 import type { AcceleratorName, AcceleratorReport, QemuReport } from '@shared/model'
+import { askVirtiofs, type VirtiofsReport } from '../virtiofs'
 
 /** What this computer is like, as far as it decides over hardware. */
 export interface HardwareHost {
@@ -15,6 +16,8 @@ export interface HardwareHost {
   vhostVsock: boolean
   /** A graphics processor that programs may draw with, without a screen [Linux: drm-uapi.rst, render nodes]; `forbidden`: not by this user. */
   renderNode: 'usable' | 'forbidden' | 'missing'
+  /** Sharing folders through virtiofs, as this computer’s virtiofsd answered and proved. */
+  virtiofs: VirtiofsReport
 }
 
 /** All that hardware depends on beside its definition: plain data. */
@@ -28,15 +31,17 @@ export interface HardwareSurroundings {
 
 export const vsockPath = '/dev/vhost-vsock'
 
-export async function readHardwareHost(platform: NodeJS.Platform = process.platform): Promise<HardwareHost> {
+/** @param qemuPath the emulator: virtiofsd may lie beside it */
+export async function readHardwareHost(qemuPath: string, platform: NodeJS.Platform = process.platform): Promise<HardwareHost> {
   const linux = platform === 'linux'
   const noNode: HardwareHost['renderNode'] = 'missing'
-  const [vhostVsock, meminfo, renderNode] = await Promise.all([
+  const [vhostVsock, meminfo, renderNode, virtiofs] = await Promise.all([
     linux ? mayUse(vsockPath) : false,
     linux ? readFile('/proc/meminfo', 'utf8').catch(() => '') : '',
     linux ? findRenderNode('/dev/dri') : noNode,
+    askVirtiofs(qemuPath, platform),
   ])
-  return { platform, logicalProcessors: availableParallelism(), memoryMiB: Math.floor(totalmem() / 2 ** 20), hugePages: hugePagesOf(meminfo), vhostVsock, renderNode }
+  return { platform, logicalProcessors: availableParallelism(), memoryMiB: Math.floor(totalmem() / 2 ** 20), hugePages: hugePagesOf(meminfo), vhostVsock, renderNode, virtiofs }
 }
 
 function mayUse(path: string): Promise<boolean> {

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { access, stat } from 'node:fs/promises'
+import { access } from 'node:fs/promises'
 import { RingsideError } from '@shared/errors'
 import { consolePortCount, type MachineDefinition } from '@shared/model'
 import { firstNvramPath } from '../../../library/paths'
@@ -8,17 +8,21 @@ import { buildArgv, type ArgvInput, type BuiltArgv, type ImageFacts } from '../a
 import { vsockPath } from '../limits/surroundings'
 import { checkFile, checkImage } from '../image/check-image'
 import { chooseAudioDriver } from './audio-driver'
+import { checkSharedFolders } from './check-shared-folders'
 import type { RunEndpoints } from './endpoints'
 import { hasNvram } from './nvram'
 import { imagePath, type RunFiles } from './run-files'
 
-/** Looks at every file of the machine, then builds its command line. Throws for the first that can't be used. */
-export async function prepareArgv(plan: LaunchPlan, files: RunFiles, run: RunEndpoints): Promise<BuiltArgv> {
+/**
+ * Looks at every file of the machine, then builds its command line. Throws for the first that can't be used.
+ * @param virtiofs sockets of the folders that other programs serve, by their ids
+ */
+export async function prepareArgv(plan: LaunchPlan, files: RunFiles, run: RunEndpoints, virtiofs: ArgvInput['virtiofs']): Promise<BuiltArgv> {
   const definition = runningDefinition(plan)
   const [images, nvram, kernel, audioDriver] = await Promise.all([
-    checkImages(definition, plan), checkNvram(definition, plan), checkKernel(definition, plan.machineFolder), chooseAudioDriver(definition, plan.qemu), checkSharedFolders(definition), checkVsock(definition),
+    checkImages(definition, plan), checkNvram(definition, plan), checkKernel(definition, plan.machineFolder), chooseAudioDriver(definition, plan.qemu), checkSharedFolders(definition, plan), checkVsock(definition),
   ])
-  return buildArgv(argvInput(plan, files, run, { images, nvram, kernel, audioDriver }))
+  return buildArgv(argvInput(plan, files, run, { images, nvram, kernel, audioDriver, virtiofs }))
 }
 
 /** The definition that the guest sees: saved state is loaded into the machine that it was saved from. */
@@ -26,7 +30,7 @@ export function runningDefinition({ definition, restore }: Pick<LaunchPlan, 'def
   return restore === null ? definition : { ...restore.definition, name: definition.name }
 }
 
-export function argvInput(plan: LaunchPlan, files: RunFiles, run: RunEndpoints, found: Pick<ArgvInput, 'images' | 'nvram' | 'kernel' | 'audioDriver'>): ArgvInput {
+export function argvInput(plan: LaunchPlan, files: RunFiles, run: RunEndpoints, found: Pick<ArgvInput, 'images' | 'nvram' | 'kernel' | 'audioDriver' | 'virtiofs'>): ArgvInput {
   const definition = runningDefinition(plan)
   return {
     definition,
@@ -71,16 +75,6 @@ async function checkKernel({ boot }: MachineDefinition, machineFolder: string): 
   await checkFile({ path: kernel, readOnly: true, label: 'kernel' })
   if (initrd !== null) await checkFile({ path: initrd, readOnly: true, label: 'initial ramdisk' })
   return { kernel, initrd }
-}
-
-async function checkSharedFolders({ sharedFolders }: MachineDefinition): Promise<void> {
-  for (const { path, readOnly } of sharedFolders) {
-    const found = await stat(path).catch(() => null)
-    if (found?.isDirectory() !== true) throw new RingsideError('FILE_NOT_FOUND', `The shared folder is not there: ${path}`, { path, hint: 'Make it, or remove it from the machine’s hardware.' })
-    await access(path, readOnly ? constants.R_OK | constants.X_OK : constants.R_OK | constants.W_OK | constants.X_OK).catch((cause: unknown) => {
-      throw new RingsideError('FILE_UNREADABLE', `You may not ${readOnly ? 'read' : 'write to'} the shared folder: ${path}`, { path, hint: 'Change its permissions, or remove it from the machine’s hardware.' }, { cause })
-    })
-  }
 }
 
 async function checkVsock({ vsock }: MachineDefinition): Promise<void> {

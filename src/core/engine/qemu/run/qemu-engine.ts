@@ -18,6 +18,7 @@ import { ensureNvram } from './nvram'
 import { prepareArgv, runningDefinition } from './prepare'
 import { QemuMachine } from './qemu-machine'
 import { imagePath, runFiles, type RunFiles } from './run-files'
+import { endLeftDaemons, plannedSockets, SharedFolders } from './shared-folders'
 
 /** A loaded host may take its time until QEMU is up; a QEMU that fails ends the wait at once. */
 const startPatienceMs = 30_000
@@ -36,7 +37,7 @@ export function createQemuEngine(platform: NodeJS.Platform = process.platform): 
 /** The command line that a start would use now, the program first. Checks the machine's files as a start does. */
 export async function describeCommandLine(plan: LaunchPlan): Promise<string[]> {
   const files = runFiles(plan)
-  const { argv } = await prepareArgv(plan, files, await knownEndpoints(files, consolePortCount(plan.definition), 'linux'))
+  const { argv } = await prepareArgv(plan, files, await knownEndpoints(files, consolePortCount(plan.definition), 'linux'), await plannedSockets(plan, files))
   return [plan.qemu.systemPath, ...argv]
 }
 
@@ -48,12 +49,12 @@ async function start(plan: LaunchPlan, platform: NodeJS.Platform, beforeGuestRun
   const definition = runningDefinition(plan)
   await ensureNvram(definition, plan.qemu, plan.machineFolder)
   const run = await newEndpoints(files, consolePortCount(definition), platform)
-  const { argv, notes } = await prepareArgv(plan, files, run)
-  const qemu = await QemuProcess.spawn(plan.qemu.systemPath, argv, { logPath: files.machine.qemuLog, folder: files.runtime.folder })
+  const folders = await SharedFolders.start(plan, files)
+  const { qemu, notes } = await spawnQemu(plan, files, run, folders)
   let qmp: QmpClient | null = null
   try {
     qmp = await connectMonitor(qemu, run, startPatienceMs)
-    const machine = new QemuMachine({ plan: { ...plan, definition }, files, run, qemu, qmp, notes, paused: true })
+    const machine = new QemuMachine({ plan: { ...plan, definition }, files, run, qemu, qmp, folders, notes: [...folders.notes, ...notes], paused: true })
     if (plan.restore !== null) {
       await loadState(qmp, { memory: savedMemory(plan.restore, plan.machineFolder), socket: files.runtime.ram, features: plan.qemu.features })
       if (plan.restore.qemuVersion !== plan.qemu.version) machine.addNote(`The state was saved with QEMU ${plan.restore.qemuVersion} and goes on with ${plan.qemu.version}.`)
@@ -64,7 +65,17 @@ async function start(plan: LaunchPlan, platform: NodeJS.Platform, beforeGuestRun
     return machine
   } catch (error) {
     qmp?.close()
-    throw await failedStart(error, qemu, plan)
+    throw await failedStart(error, qemu, plan).finally(() => folders.kill())
+  }
+}
+
+async function spawnQemu(plan: LaunchPlan, files: RunFiles, run: RunEndpoints, folders: SharedFolders): Promise<{ qemu: QemuProcess; notes: string[] }> {
+  try {
+    const { argv, notes } = await prepareArgv(plan, files, run, folders.sockets)
+    return { qemu: await QemuProcess.spawn(plan.qemu.systemPath, argv, { logPath: files.machine.qemuLog, folder: files.runtime.folder }), notes }
+  } catch (error) {
+    await folders.kill()
+    throw error
   }
 }
 
@@ -91,7 +102,7 @@ async function adopt(plan: LaunchPlan, platform: NodeJS.Platform): Promise<Runni
     qmp.close()
     throw new RingsideError('NOT_FOUND', `Another machine answers at ${files.runtime.qmp}.`, { path: files.runtime.qmp, state: 'crashed' })
   }
-  const machine = new QemuMachine({ plan: { ...plan, definition }, files, run, qemu, qmp, notes: [], paused: !status.running })
+  const machine = new QemuMachine({ plan: { ...plan, definition }, files, run, qemu, qmp, folders: await SharedFolders.adopt(definition, files), notes: [], paused: !status.running })
   await machine.catchUp()
   return machine
 }
@@ -150,6 +161,7 @@ async function isQemuOf(pid: number, id: string): Promise<boolean> {
 
 /** `NOT_FOUND` with the facts of the end: `data.state` is `stopped` after a clean one, else `crashed`. */
 async function notRunning({ definition, qemu }: LaunchPlan, files: RunFiles, pidFileLeft: boolean): Promise<RingsideError> {
+  await endLeftDaemons(definition, files)
   const failure: ProcessFailure = {
     command: qemu.systemPath, argv: [], exitCode: null, signal: null, stderrTail: await QemuLog.of(files.machine.qemuLog).tail(),
   }

@@ -25,6 +25,7 @@ import { makeLiveChange, recoverHardware, removeBackend, removeDiskNodes } from 
 import { recoverRun } from './recover-run'
 import type { RunFiles } from './run-files'
 import { watchdogNote } from './watchdog-note'
+import type { SharedFolders } from './shared-folders'
 import { saveState } from './save-state'
 import { takeScreenshot } from './screenshot'
 import { chooseMemoryMeans, type MemoryMeans } from './snapshot-memory'
@@ -36,6 +37,7 @@ export interface MachineParts {
   run: RunEndpoints
   qemu: QemuProcess
   qmp: QmpClient
+  folders: SharedFolders
   notes: string[]
   paused: boolean
 }
@@ -74,6 +76,7 @@ export class QemuMachine implements RunningMachine {
     this.#openAgent = parts.plan.definition.guestAgent ? inTurn(() => openAgent(this.#qmp, parts.run.endpoints), () => { this.#agentLine?.letGo() }) : null
     this.#agentLine = this.#openAgent === null ? null : new AgentLine(this.#openAgent)
     this.#listen(parts.qmp)
+    parts.folders.watch((sentence) => { this.addNote(sentence) })
     void parts.qemu.exited.then(() => this.#end())
   }
 
@@ -157,8 +160,9 @@ export class QemuMachine implements RunningMachine {
   async save(
     ramFile: string, onProgress: (fraction: number | null) => void, signal: AbortSignal, keep?: (saved: { ramFormat: SavedRun['ramFormat'] }) => Promise<void>,
   ): Promise<{ ramFormat: SavedRun['ramFormat'] }> {
+    const { files, plan, folders } = this.#parts
+    if (folders.memoryObstacle !== null) throw new RingsideError('CAPABILITY_MISSING', `This machine can't be saved while it runs: ${folders.memoryObstacle}.`, { hint: 'Shut the guest down instead, or share the folder by 9p.' })
     const hold = this.#beginHold()
-    const { files, plan } = this.#parts
     try {
       await hold.begin()
       await hold.stop()
@@ -179,8 +183,8 @@ export class QemuMachine implements RunningMachine {
   }
 
   snapshotMemory(): Promise<MemoryMeans> {
-    const { qemu, accelerator } = this.#parts.plan
-    return chooseMemoryMeans(this.#qmp, { qemu, accelerator, paused: this.#paused })
+    const { folders, plan: { qemu, accelerator } } = this.#parts
+    return chooseMemoryMeans(this.#qmp, { qemu, accelerator, paused: this.#paused, obstacle: folders.memoryObstacle })
   }
 
   freezeObstacle(): Promise<string | null> {
@@ -197,11 +201,11 @@ export class QemuMachine implements RunningMachine {
   async takeSnapshot(order: SnapshotOrder, onProgress: (fraction: number | null) => void, signal: AbortSignal): Promise<SnapshotTaken> {
     const hold = this.#beginHold()
     const qmp = this.#qmp
-    const { plan, files } = this.#parts
+    const { plan, files, folders } = this.#parts
     const clipboard = { remove: () => removeClipboardChannel(qmp), restore: () => this.#addExtras() }
     try {
       const tell = (sentence: string): void => { this.addNote(sentence) }
-      return await new SnapshotTaking({ qmp, plan, socket: files.runtime.ram, hold, paused: this.#paused, openAgent: this.#openAgent, clipboard, tell }, order, onProgress, signal).take()
+      return await new SnapshotTaking({ qmp, plan, socket: files.runtime.ram, hold, paused: this.#paused, memoryObstacle: folders.memoryObstacle, openAgent: this.#openAgent, clipboard, tell }, order, onProgress, signal).take()
     } finally {
       this.#hold = null
       // Where the guest could not be let go as it should, or stopped by itself meanwhile, that is told now.
@@ -269,6 +273,7 @@ export class QemuMachine implements RunningMachine {
 
   release(): Promise<void> {
     this.#released = true
+    this.#parts.folders.release()
     this.#agentLine?.close()
     this.#events.clear()
     this.#qmp.close()
@@ -374,8 +379,9 @@ export class QemuMachine implements RunningMachine {
   }
 
   async #end(): Promise<void> {
-    const { qemu, files } = this.#parts
+    const { qemu, files, folders } = this.#parts
     this.#qmp.close()
+    await folders.end()
     const failure = await qemu.failure()
     const pidFileLeft = await access(files.runtime.pid).then(() => true, () => false)
     const { clean, reason } = judgeEnding({ cause: this.#cause, asked: this.#asked, pidFileLeft, failure })

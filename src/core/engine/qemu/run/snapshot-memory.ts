@@ -11,6 +11,8 @@ export interface MemoryQuestion {
   qemu: { version: string; features: Record<string, boolean> }
   accelerator: AcceleratorName
   paused: boolean
+  /** What speaks against keeping memory beside what QEMU says, half a sentence. */
+  obstacle?: string | null
   platform?: NodeJS.Platform
 }
 
@@ -18,7 +20,8 @@ export interface MemoryQuestion {
 const clipboardBlocker = /vdagent/u
 
 /** Asks QEMU and the kernel, and changes nothing. */
-export async function chooseMemoryMeans(qmp: QmpClient, { qemu, accelerator, paused, platform = process.platform }: MemoryQuestion): Promise<MemoryMeans> {
+export async function chooseMemoryMeans(qmp: QmpClient, { qemu, accelerator, paused, obstacle = null, platform = process.platform }: MemoryQuestion): Promise<MemoryMeans> {
+  if (obstacle !== null) return disksOnly(obstacle)
   const { version, features } = qemu
   if (platform === 'win32' && features['fileMigration'] !== true) return disksOnly(`QEMU ${version} can't write it to a file on Windows, which QEMU 8.2 and later can`)
   if (accelerator === 'hvf') return disksOnly('QEMU can\'t keep what Apple\'s hypervisor (HVF) knows of the processors')

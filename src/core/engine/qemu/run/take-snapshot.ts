@@ -15,6 +15,8 @@ export interface SnapshotParts {
   socket: string
   hold: GuestHold
   paused: boolean
+  /** See `MemoryQuestion`. */
+  memoryObstacle?: string | null
   /** null: the machine has no channel for an agent. */
   openAgent: OpenAgent | null
   /** What blocks QEMU from writing memory. */
@@ -77,8 +79,8 @@ export class SnapshotTaking {
 
   #means(): Promise<MemoryMeans> {
     if (this.order.ramFile === null) return Promise.resolve({ method: 'none', reason: null })
-    const { qmp, plan, paused } = this.parts
-    return chooseMemoryMeans(qmp, { qemu: plan.qemu, accelerator: plan.accelerator, paused })
+    const { qmp, plan, paused, memoryObstacle = null } = this.parts
+    return chooseMemoryMeans(qmp, { qemu: plan.qemu, accelerator: plan.accelerator, paused, obstacle: memoryObstacle })
   }
 
   /** Everything that can be done, and can fail, before the guest has to stand still. */

@@ -26,7 +26,7 @@ export function createFakeHardware(trees: FakeTrees): Hardware {
     if (!runs(machine)) {
       return { hardware, runs: withHardware(stored, hardware), differences: compareDefinitions(stored, withHardware(stored, hardware)).map((difference) => ({ ...difference, when: 'now', reason: null })) }
     }
-    const plan = planLive(machine.definition, stored, hardware)
+    const plan = planLive(machine.definition, stored, hardware, 'tcg')
     return { hardware: plan.hardware, runs: plan.changes.reduce(withLiveChange, machine.definition), differences: plan.differences }
   }
 

@@ -229,6 +229,50 @@ test('a host that is killed in the middle of a plug leaves a machine that the ne
   }
 })
 
+test('a processor that is put in is there after the host was killed in the middle, and when the guest goes on from memory; it goes at the next start', async () => {
+  const linux = await linuxMachine()
+  const [id = ''] = await addMachines(library, [{ ...linux, definition: { ...linux.definition, processors: { sockets: 1, cores: 1, threads: 1, maximum: 3 } } }])
+  const online = 'cat /sys/devices/system/cpu/online'
+  const withPlugged = (hardware: MachineHardware, plugged: number): MachineHardware => ({ ...hardware, processors: { ...hardware.processors, plugged } })
+  await using host = await HostProcess.start(programs, library)
+  await host.calls.machines.start(id)
+  await atShell(host, id, (shell) => shell.booted())
+  const none = now(await host.calls.machines.get(id))
+  await host.holdAt({ index: 2, name: 'hardware:live-change-made' }, (held) => held.hardware.change(id, withPlugged(none, 1), none))
+  await host.kill()
+  await using open = await OpenLibrary.open(programs, library)
+  const { machines, hardware, snapshots } = open.calls
+  expect(await machines.get(id)).toMatchObject({ state: 'running', next: null, definition: { processors: { plugged: 1 } } })
+  const one = now(await machines.get(id))
+  expect(await hardware.change(id, withPlugged(one, 2), one)).toMatchObject([{ path: 'processors.plugged', when: 'now' }])
+  await atShell(open, id, async (shell) => {
+    for (const number of [1, 2]) {
+      await shell.until(`[ -d /sys/devices/system/cpu/cpu${String(number)} ]`)
+      await shell.ask(`echo 1 >/sys/devices/system/cpu/cpu${String(number)}/online 2>/dev/null`)
+    }
+    expect(await shell.ask(online)).toBe('0-2')
+    await shell.ask('kept=in-memory; touch /run/before')
+  })
+  const snapshot = await snapshots.take(id, { name: 'with processors', description: '', memory: true, quiesce: false })
+  await machines.save(id)
+  await machines.start(id)
+  await atShell(open, id, async (shell) => {
+    expect(await shell.ask(`ls /run/before; ${online}`)).toBe('/run/before\n0-2')
+    await shell.ask('rm /run/before')
+  })
+  await snapshots.revert(id, { snapshotId: snapshot.id, memory: true, keepPresent: null, start: true })
+  await atShell(open, id, async (shell) => {
+    expect(await shell.ask(`ls /run/before; ${online}`)).toBe('/run/before\n0-2')
+    // It still computes on each of them.
+    expect(await shell.ask('for i in 1 2 3; do (n=0; while [ $n -lt 2000 ]; do n=$((n+1)); done) & done; wait; echo done')).toContain('done')
+  })
+  const two = now(await machines.get(id))
+  expect(await hardware.change(id, withPlugged(two, 0), two)).toMatchObject([{ path: 'processors.plugged', when: 'nextStart', reason: expect.stringContaining('QEMU crashes') as string }])
+  expect(await machines.get(id)).toMatchObject({ definition: { processors: { plugged: 2 } }, next: { processors: { plugged: 0 } } })
+  await machines.powerOff(id)
+  expect(open.defects).toEqual([])
+})
+
 test('a snapshot of a running machine keeps what runs, and what waits goes on waiting', async () => {
   const [id = ''] = await addMachines(library, [await linuxMachine()])
   await using open = await OpenLibrary.open(programs, library)

@@ -16,6 +16,10 @@ export const LiveChange = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('plugMemory'), pluggedMiB: z.int().min(0) }),
   /** What the balloon is to leave the guest of its memory at start, MiB; null: all of it. */
   z.object({ kind: z.literal('setMemoryTarget'), targetMiB: z.int().min(1).nullable() }),
+  /** One processor more, so that as many as that are put in. */
+  z.object({ kind: z.literal('plugProcessor'), plugged: z.int().min(1) }),
+  /** The last one that was put in, so that as many as that stay. */
+  z.object({ kind: z.literal('unplugProcessor'), plugged: z.int().min(0) }),
   z.object({ kind: z.literal('prioritise'), priority: MachineDefinition.shape.processors.shape.priority }),
 ])
 export type LiveChange = z.infer<typeof LiveChange>
@@ -41,12 +45,17 @@ export function withLiveChange<T extends Pick<MachineDefinition, 'disks' | 'nics
       return { ...definition, memory: { ...definition.memory, pluggedMiB: change.pluggedMiB } }
     case 'setMemoryTarget':
       return { ...definition, memory: { ...definition.memory, targetMiB: change.targetMiB } }
+    case 'plugProcessor':
+    case 'unplugProcessor':
+      return { ...definition, processors: { ...definition.processors, plugged: change.plugged } }
     case 'prioritise':
       return { ...definition, processors: { ...definition.processors, priority: change.priority } }
   }
 }
 
-/** What comes to the same when it is made twice. The others are known by whether the device is there. */
+/** What comes to the same when it is made twice. The others are known by whether the device is there, of which QEMU is asked. */
 export function isRepeatable({ kind }: LiveChange): boolean {
-  return kind !== 'plugDisk' && kind !== 'unplugDisk' && kind !== 'plugNic' && kind !== 'unplugNic'
+  return !asked.includes(kind)
 }
+
+const asked: readonly LiveChange['kind'][] = ['plugDisk', 'unplugDisk', 'plugNic', 'unplugNic', 'plugProcessor', 'unplugProcessor']

@@ -1,5 +1,5 @@
 import { isRingsideError } from '@shared/errors'
-import type { HardwareDifference, MachineDefinition, MachineHardware } from '@shared/model'
+import type { AcceleratorName, HardwareDifference, MachineDefinition, MachineHardware } from '@shared/model'
 import { isRepeatable, type LiveChange, withLiveChange } from '../engine/live-change'
 import type { HeldMachine } from '../machine/held-machine'
 import { compareDefinitions } from '../snapshot/compare'
@@ -12,16 +12,22 @@ import { type LivePlan, pathOf, planLive } from './live-plan'
 const liveChangeMs = 60_000
 
 /** What a change would do to a machine. @param running what QEMU has; null: it does not run */
-export function planChange(running: MachineDefinition | null, stored: MachineDefinition, wanted: MachineHardware): LivePlan {
-  if (running !== null) return planLive(running, stored, wanted)
+export function planChange(running: RunningHardware | null, stored: MachineDefinition, wanted: MachineHardware): LivePlan {
+  if (running !== null) return planLive(running.definition, stored, wanted, running.accelerator)
   const hardware = inStoredPlaces(inPresentLayers(wanted, stored), stored)
   const differences = compareDefinitions(stored, withHardware(stored, hardware)).map((difference) => ({ ...difference, when: 'now' as const, reason: null }))
   return { hardware, changes: [], differences }
 }
 
-/** What QEMU has; null: the machine does not run. */
-export function runningOf(held: Pick<HeldMachine, 'live' | 'run'>): MachineDefinition | null {
-  return held.live && held.run !== null ? withOwnAddresses(held.run) : null
+/** What QEMU has, and how it runs the guest. */
+export interface RunningHardware {
+  definition: MachineDefinition
+  accelerator: AcceleratorName
+}
+
+/** null: the machine does not run. */
+export function runningOf(held: Pick<HeldMachine, 'live' | 'run'>): RunningHardware | null {
+  return held.live && held.run !== null ? { definition: withOwnAddresses(held.run), accelerator: held.run.accelerator } : null
 }
 
 /** Places are given while a machine runs, and are nobody's to choose. */
@@ -111,10 +117,13 @@ async function takeBack({ context, held }: HardwareWork, change: LiveChange, bef
         return withLiveChange(now, { ...change, pluggedMiB: before.memory.pluggedMiB })
       case 'setMemoryTarget':
         return withLiveChange(now, { ...change, targetMiB: before.memory.targetMiB })
+      case 'plugProcessor':
+        return withLiveChange(now, { ...change, plugged: held.run?.definition.processors.plugged ?? before.processors.plugged })
       case 'prioritise':
         return withLiveChange(now, { ...change, priority: before.processors.priority })
       case 'unplugDisk':
       case 'unplugNic':
+      case 'unplugProcessor':
         // It goes at the next start.
         return now
     }

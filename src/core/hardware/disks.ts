@@ -38,7 +38,7 @@ export async function addDisk(work: HardwareWork, request: NewDisk, reporter: Jo
   }
   try {
     const wanted = { ...stored, disks: [...stored.disks, disk] }
-    refuseFaults(await issuesOf(work.context, held.stored, runningOf(held), wanted))
+    refuseFaults(await issuesOf(work.context, held.stored, runningOf(held)?.definition ?? null, wanted))
     reporter.report(null, 'Plugging the disk in')
     const differences = await applyHardware(work, wanted)
     tellWhatWaits(differences, reporter)
@@ -148,7 +148,7 @@ export async function removeDisk(work: HardwareWork, { diskId, file }: RemoveDis
   reporter.report(null, 'Taking the disk out')
   const stored = hardwareOf(definition)
   const wanted = { ...stored, disks: stored.disks.filter(({ id }) => id !== diskId), boot: { ...stored.boot, order: stored.boot.order.filter((id) => id !== diskId) } }
-  refuseFaults(await issuesOf(context, held.stored, runningOf(held), wanted))
+  refuseFaults(await issuesOf(context, held.stored, runningOf(held)?.definition ?? null, wanted))
   const differences = await applyHardware(work, wanted)
   tellWhatWaits(differences, reporter)
   if (file === 'trash') await trashFile(work, disk, reporter)

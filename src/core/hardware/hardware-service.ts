@@ -27,8 +27,8 @@ export class HardwareService implements Hardware {
     const refused = whyRefused('changeHardware', view)
     const illegal: Issue[] = refused === null ? [] : [{ path: '', message: refused, code: 'ILLEGAL_STATE', severity: 'error' }]
     const wanted = inPresentLayers(hardware, stored.definition)
-    const runs = view.run !== null && !view.run.disposable
-    return { differences: planChange(runs ? view.definition : null, stored.definition, wanted).differences, issues: [...illegal, ...(await issuesOf(this.context, stored, runs ? view.definition : null, wanted))] }
+    const running = view.run === null || view.run.disposable ? null : { definition: view.definition, accelerator: view.run.accelerator }
+    return { differences: planChange(running, stored.definition, wanted).differences, issues: [...illegal, ...(await issuesOf(this.context, stored, running?.definition ?? null, wanted))] }
   }
 
   change(id: string, raw: unknown, basedOn: MachineHardware): Promise<HardwareDifference[]> {
@@ -39,7 +39,7 @@ export class HardwareService implements Hardware {
       if (hardware === null) return []
       if (!isSameHardware(basedOn, hardwareOf(stored.definition))) throw changedMeanwhile(stored.definition.name)
       const wanted = inPresentLayers(hardware, stored.definition)
-      refuseFaults(await issuesOf(this.context, stored, runningOf(work.held), wanted))
+      refuseFaults(await issuesOf(this.context, stored, runningOf(work.held)?.definition ?? null, wanted))
       return applyHardware(work, wanted)
     })
   }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { MachineDefinition, machineSchemaVersion, type MachineHardware } from '@shared/model'
+import { type AcceleratorName, MachineDefinition, machineSchemaVersion, type MachineHardware } from '@shared/model'
 import { withLiveChange } from '../engine/live-change'
 import { hardwareOf, presentAndNext, withHardware, withOwnAddresses } from './hardware'
 import { planLive } from './live-plan'
@@ -14,7 +14,7 @@ const machine = (more: Partial<MachineDefinition> = {}): MachineDefinition => ({
   }),
   ...more,
 })
-const plan = (running: MachineDefinition, wanted: Partial<MachineHardware>, stored = running): ReturnType<typeof planLive> => planLive(running, stored, { ...hardwareOf(stored), ...wanted })
+const plan = (running: MachineDefinition, wanted: Partial<MachineHardware>, stored = running, accelerator: AcceleratorName = 'tcg'): ReturnType<typeof planLive> => planLive(running, stored, { ...hardwareOf(stored), ...wanted }, accelerator)
 
 test('what is plugged in gets free ports, disks and cards from the same ones; the fifth waits for the next start', () => {
   const { hardware, changes, differences } = plan(machine(), { disks: [disk('disk0'), disk('disk1'), disk('disk2'), disk('disk3')], nics: [nic('net0'), nic('net1'), nic('net2')] })
@@ -60,6 +60,17 @@ test('limits, cables, discs, priority and pluggable memory are live; anything el
   ])
   expect(differences.map(({ when }) => when)).toEqual(differences.map(() => 'now'))
   expect(plan(running, { disks: [disk('disk0', { limits, cache: 'writeback' })], memoryMiB: 512, memory: { ...memory, pluggedMiB: 256 } }).changes).toEqual([])
+})
+
+test('processors come one by one; they go one by one where that is safe, and wait where it is not or where the board changes with them', () => {
+  const processors = { ...machine().processors, maximum: 8, plugged: 1 }
+  const running = machine({ processors })
+  expect(plan(running, { processors: { ...processors, plugged: 3 } })).toMatchObject({ changes: [{ kind: 'plugProcessor', plugged: 2 }, { kind: 'plugProcessor', plugged: 3 }], differences: [{ path: 'processors.plugged', then: '1', now: '3', when: 'now' }] })
+  const fewer = { processors: { ...processors, plugged: 0 } }
+  expect(plan(running, fewer)).toMatchObject({ changes: [], differences: [{ when: 'nextStart', reason: expect.stringContaining('QEMU crashes') as string }] })
+  expect(plan(running, fewer, running, 'kvm')).toMatchObject({ changes: [{ kind: 'unplugProcessor', plugged: 0 }], differences: [{ when: 'now' }] })
+  expect(plan(running, { processors: { ...processors, cores: 4, plugged: 2 } }).changes).toEqual([])
+  expect(plan(running, { processors: { ...processors, plugged: 2 } }, running, 'whpx')).toMatchObject({ changes: [], differences: [{ reason: expect.stringContaining('at the start') as string }] })
 })
 
 test('the balloon is set at once where the machine has one and that much memory', () => {

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Disk, HardwareDifference, MachineDefinition, MachineHardware, Nic } from '@shared/model'
+import type { AcceleratorName, Disk, HardwareDifference, MachineDefinition, MachineHardware, Nic } from '@shared/model'
 import { spareRootPorts } from '../engine/engine'
 import type { LiveChange } from '../engine/live-change'
+import { plugProcessorObstacle, unplugProcessorObstacle } from '../engine/qemu/limits'
 import { compareDefinitions } from '../snapshot/compare'
 import { inPresentLayers, withHardware } from './hardware'
 
@@ -26,7 +27,7 @@ const pluggableNics: readonly Nic['model'][] = ['virtio-net', 'e1000e', 'vmxnet3
  * @param running what runs
  * @param stored what was to be at the next start before this change
  */
-export function planLive(running: MachineDefinition, stored: MachineDefinition, wantedNow: MachineHardware): LivePlan {
+export function planLive(running: MachineDefinition, stored: MachineDefinition, wantedNow: MachineHardware, accelerator: AcceleratorName): LivePlan {
   const places = new Places(running, wantedNow)
   const hardware = inPresentLayers(wantedNow, running)
   const changes: LiveChange[] = []
@@ -101,6 +102,9 @@ export function planLive(running: MachineDefinition, stored: MachineDefinition, 
     if (obstacle === null) changes.push({ kind: 'setMemoryTarget', targetMiB })
     else waits.set('memory.targetMiB', obstacle)
   }
+  const processors = planProcessors(running, hardware, accelerator)
+  if (typeof processors === 'string') waits.set('processors.plugged', processors)
+  else changes.push(...processors)
   if (running.processors.priority !== hardware.processors.priority) changes.push({ kind: 'prioritise', priority: hardware.processors.priority })
   const wanted = { ...hardware, disks, nics }
   const live = new Set(changes.map(pathOf))
@@ -137,6 +141,9 @@ export function pathOf(change: LiveChange): string {
       return 'memory.pluggedMiB'
     case 'setMemoryTarget':
       return 'memory.targetMiB'
+    case 'plugProcessor':
+    case 'unplugProcessor':
+      return 'processors.plugged'
     case 'prioritise':
       return 'processors.priority'
   }
@@ -153,6 +160,17 @@ function isAsItRuns(running: MachineDefinition, wanted: MachineHardware, path: s
 
 function unplugObstacle(slot: number | null): string | null {
   return slot === null ? 'It was there at the start, and its place on the board goes with it: it is taken out at the next start.' : null
+}
+
+/** One change for each processor that comes or goes, or why they have to wait, a sentence. */
+function planProcessors({ processors: now }: MachineDefinition, { processors: wanted }: MachineHardware, accelerator: AcceleratorName): LiveChange[] | string {
+  const more = wanted.plugged - now.plugged
+  if (more === 0) return []
+  const isSameBoard = now.maximum === wanted.maximum && (['sockets', 'cores', 'threads', 'model'] as const).every((key) => now[key] === wanted[key]) && isDeepStrictEqual(now.features, wanted.features)
+  if (!isSameBoard) return 'It comes with what else changes about the processors, at the next start.'
+  const obstacle = more > 0 ? plugProcessorObstacle(accelerator) : unplugProcessorObstacle(accelerator)
+  if (obstacle !== null) return obstacle
+  return Array.from({ length: Math.abs(more) }, (_, index) => (more > 0 ? { kind: 'plugProcessor', plugged: now.plugged + index + 1 } : { kind: 'unplugProcessor', plugged: now.plugged - index - 1 }))
 }
 
 /** Why a target of the balloon has to wait; null: it has not. */

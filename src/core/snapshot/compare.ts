@@ -1,5 +1,5 @@
 import { posix } from 'node:path'
-import { type Cdrom, type DefinitionDifference, type Disk, type ImageLocation, type MachineDefinition, type Nic, processorCount, type SharedFolder, type UsbDevice } from '@shared/model'
+import { type Cdrom, type DefinitionDifference, type Disk, type ImageLocation, type MachineDefinition, type Nic, processorsAtStart, type SharedFolder, type UsbDevice } from '@shared/model'
 import { hasLayers } from './definition-layers'
 
 /** A thing about a machine that can be told in words. */
@@ -44,10 +44,12 @@ export function factsOf(definition: MachineDefinition): Fact[] {
     { path: 'memory.targetMiB', label: 'Memory left by the balloon', value: memory.targetMiB === null ? 'All' : mebibytes(memory.targetMiB) },
     { path: 'memory.hugePages', label: 'Huge pages', value: yesNo(memory.hugePages) },
     { path: 'memory.shared', label: 'Shared memory', value: yesNo(memory.shared) },
-    { path: 'processors', label: 'Processors', value: `${number.format(processorCount(processors))} (${count(sockets, 'socket')}, ${count(cores, 'core')}, ${count(threads, 'thread')})` },
+    { path: 'processors', label: 'Processors', value: `${number.format(processorsAtStart(processors))} (${count(sockets, 'socket')}, ${count(cores, 'core')}, ${count(threads, 'thread')})` },
     { path: 'processors.model', label: 'Processor model', value: processors.model === 'auto' ? 'Best available' : processors.model },
     { path: 'processors.features', label: 'Processor features', value: processors.features.length === 0 ? 'Those of the model' : processors.features.join(' ') },
     { path: 'processors.priority', label: 'Priority', value: capitalised(processors.priority) },
+    { path: 'processors.maximum', label: 'Processors that can be put in', value: processors.maximum === null ? null : `Up to ${number.format(processors.maximum)}` },
+    { path: 'processors.plugged', label: 'Processors put in', value: number.format(processors.plugged) },
     { path: 'accelerator', label: 'Acceleration', value: definition.accelerator === 'auto' ? 'Best available' : definition.accelerator.toUpperCase() },
     { path: 'machineType', label: 'Machine type', value: definition.machineType },
     { path: 'firmware', label: 'Firmware', value: firmware.type === 'bios' ? 'BIOS' : firmware.secureBoot ? 'UEFI with Secure Boot' : 'UEFI' },

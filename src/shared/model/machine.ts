@@ -79,6 +79,10 @@ export const MachineDefinition = z.object({
     features: z.array(z.string().regex(/^[+-][a-z0-9][a-z0-9._-]{0,63}$/u, 'A feature is QEMU’s name of it after a plus or a minus, such as +aes or -avx2.')).max(64).default([]),
     /** How much of the host the machine gets while others want it too: the priority of its process. */
     priority: z.enum(['low', 'normal', 'high']).default('normal'),
+    /** Processors can be put in up to this many while the machine runs, on further sockets; null: not. */
+    maximum: z.int().min(2).max(1024).nullable().default(null),
+    /** What is put in beyond those of the sockets. They have the next places on the board, in order. */
+    plugged: z.int().min(0).max(1023).default(0),
   }),
   memoryMiB: z.int().min(1).max(16_777_216),
   memory: z.object({
@@ -153,7 +157,12 @@ export function consolePortCount({ serialPorts, virtioConsoles }: Pick<MachineDe
   return serialPorts + virtioConsoles
 }
 
-/** Logical processors that the guest sees. */
-export function processorCount(processors: MachineDefinition['processors']): number {
-  return processors.sockets * processors.cores * processors.threads
+/** Logical processors of the sockets that are there from the start. */
+export function processorsAtStart({ sockets, cores, threads }: Pick<MachineDefinition['processors'], 'sockets' | 'cores' | 'threads'>): number {
+  return sockets * cores * threads
+}
+
+/** Logical processors that the guest has: those of its sockets, and those that were put in. */
+export function processorCount(processors: Pick<MachineDefinition['processors'], 'sockets' | 'cores' | 'threads' | 'plugged'>): number {
+  return processorsAtStart(processors) + processors.plugged
 }

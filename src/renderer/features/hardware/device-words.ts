@@ -28,7 +28,7 @@ export function systemWords(hardware: MachineHardware, osName: string): string {
   return `${osName}, ${board}`
 }
 export function processorWords({ processors }: MachineHardware): string {
-  return `${countOf(processorCount(processors), 'processor')}${processors.model === 'auto' ? '' : `, ${processors.model}`}`
+  return `${countOf(processorCount(processors), 'processor')}${processors.maximum === null ? '' : `, up to ${String(processors.maximum)}`}${processors.model === 'auto' ? '' : `, ${processors.model}`}`
 }
 export function memoryWords({ memoryMiB, memory }: MachineHardware): string {
   return `${formatMiB(memoryMiB)}${memory.pluggedMiB > 0 ? ` and ${formatMiB(memory.pluggedMiB)} plugged in` : ''}${memory.targetMiB === null ? '' : `, ${formatMiB(memory.targetMiB)} left by the balloon`}`

@@ -28,6 +28,8 @@ export function isShown(path: string, hardware: MachineHardware): boolean {
     case 'firmware.secureBoot':
     case 'firmware.nvram':
       return hardware.firmware.type === 'uefi'
+    case 'processors.plugged':
+      return hardware.processors.maximum !== null || hardware.processors.plugged > 0
     case 'watchdog.action':
       return hardware.watchdog !== null
     // Places and names that come of themselves.

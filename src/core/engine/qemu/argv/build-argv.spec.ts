@@ -109,6 +109,16 @@ test('hostile names reach QEMU as they are, and nothing of them becomes an optio
   expect(argv[argv.indexOf('-pidfile') + 1]).toBe('/run/a,b/pid')
 })
 
+test('processors that were put in take the places after those of the start, and the board is the same with and without them', () => {
+  const build = (plugged: number): string[] => buildArgv(argvInput({ ...desktop, processors: { sockets: 2, cores: 2, threads: 2, maximum: 24, plugged } })).argv
+  const argv = build(3)
+  const processors = devices(argv).filter(({ driver }) => driver === 'max-x86_64-cpu')
+  // The number in -smp decides over the queues of virtio devices, and stays.
+  expect(argv[argv.indexOf('-smp') + 1]).toBe('8,sockets=6,cores=2,threads=2,maxcpus=24')
+  expect(processors.map((place) => [place['id'], place['socket-id'], place['core-id'], place['thread-id']])).toEqual([['sys-processor8', 2, 0, 0], ['sys-processor9', 2, 0, 1], ['sys-processor10', 2, 1, 0]])
+  expect(argv.filter((argument, index) => argument !== '-device' && argv[index - 1] !== '-device')).toEqual(build(0).filter((argument, index, all) => argument !== '-device' && all[index - 1] !== '-device'))
+})
+
 test('a restored machine waits for its state and is the same otherwise', () => {
   const { argv } = buildArgv(argvInput(desktop))
   const restored = buildArgv(argvInput(desktop, { incoming: true }))
@@ -143,7 +153,7 @@ test.each([
 
 test('all the hardware that a machine can have', () => {
   expectGolden('all-hardware', argvInput({
-    ...desktop, memory: { maximumMiB: 8192, pluggedMiB: 512, hugePages: true, shared: true }, processors: { sockets: 1, cores: 2, threads: 1, model: 'qemu64', features: ['+aes', '-svm'], priority: 'high' },
+    ...desktop, memory: { maximumMiB: 8192, pluggedMiB: 512, hugePages: true, shared: true }, processors: { sockets: 1, cores: 2, threads: 1, model: 'qemu64', features: ['+aes', '-svm'], priority: 'high', maximum: 8, plugged: 2 },
     display: { model: 'qxl-vga', heads: 2, resolution: { width: 1280, height: 720 } }, serialPorts: 1, virtioConsoles: 2, sound: { model: 'ich9-intel-hda' }, watchdog: { model: 'i6300esb', action: 'pause' }, panicDevice: true, vsock: { cid: 42 },
     usbController: 'ehci', usbDevices: [{ id: 'receiver', vendorId: '046d', productId: 'c52b' }], sharedFolders: [{ id: 'music', tag: 'music', path: '/srv/a,b', readOnly: true }, { id: 'work', tag: 'work', path: '/work', readOnly: false }, { id: 'fast', tag: 'fast', path: '/fast', readOnly: false, driver: 'virtiofs' }],
     disks: [
@@ -222,6 +232,8 @@ test.each([
   ['3D on standard VGA', { display: { model: 'vga' as const, acceleration3d: true } }, {}, 'INVALID_INPUT', '3D'],
   ['two screens on standard VGA', { display: { model: 'vga' as const, heads: 2 } }, {}, 'INVALID_INPUT', 'one screen'],
   ['more plugged in than may be', { memory: { maximumMiB: 5000, pluggedMiB: 2000 } }, {}, 'INVALID_INPUT', '5000 MiB at most'],
+  ['more processors than may be', { processors: { sockets: 1, cores: 2, threads: 1, maximum: 4, plugged: 3 } }, {}, 'INVALID_INPUT', '4 at most'],
+  ['half a socket', { processors: { sockets: 1, cores: 2, threads: 1, maximum: 5 } }, {}, 'INVALID_INPUT', 'multiple of 2'],
   ['huge pages outside Linux', { memory: { hugePages: true } }, { platform: 'darwin' as const }, 'CAPABILITY_MISSING', 'Linux'],
   ['vsock outside Linux', { vsock: { cid: 3 } }, { platform: 'darwin' as const }, 'CAPABILITY_MISSING', 'Linux'],
   ['shared folders on Windows', { sharedFolders: [{ id: 'a', tag: 'a', path: 'C:\\' }] }, { platform: 'win32' as const }, 'CAPABILITY_MISSING', 'Windows'],

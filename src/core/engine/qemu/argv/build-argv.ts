@@ -94,7 +94,11 @@ function checkBoard({ definition, qemu }: ArgvInput): void {
       hint: 'Install the QEMU version that the machine was made with, or a newer one.',
     })
   }
-  const count = processorCount(definition.processors)
+  const { maximum, plugged } = definition.processors
+  const count = maximum ?? processorCount(definition.processors)
+  if (plugged > 0 && (maximum === null || processorCount(definition.processors) > maximum)) {
+    throw new RingsideError('INVALID_INPUT', `The machine has ${String(processorCount(definition.processors))} processors with those that were put in, and may have ${String(maximum ?? processorCount({ ...definition.processors, plugged: 0 }))} at most.`)
+  }
   if (count > type.maxCpus) {
     throw new RingsideError('INVALID_INPUT', `The machine has ${String(count)} processors, and its board “${machineType}” takes at most ${String(type.maxCpus)}.`)
   }

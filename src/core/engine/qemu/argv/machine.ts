@@ -1,7 +1,7 @@
 import type { ArgvInput } from './input'
 import type { ArgumentList } from './argument-list'
 import { boardOf, isWindowsGuest } from './board'
-import { acceleratorArguments, cpuArguments } from './cpu'
+import { acceleratorArguments, addPluggedProcessors, cpuArguments } from './cpu'
 import { addMemory, memoryId } from './memory'
 import { pflashMachineOptions, type ChosenFirmware } from './firmware'
 import { option, options } from './options'
@@ -24,6 +24,7 @@ export function addMachine(list: ArgumentList, input: ArgvInput, firmware: Chose
     ...pflashMachineOptions(firmware),
   ))
   list.add(...acceleratorArguments(accelerator), ...cpuArguments(definition, accelerator))
+  addPluggedProcessors(list, definition, accelerator)
   addMemory(list, input)
   addClock(list, input)
   // Guests seldom wake from a sleep that has no host to wake them, and their display adapters do not survive it.

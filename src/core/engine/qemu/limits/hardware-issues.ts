@@ -1,6 +1,6 @@
 import type { ErrorCode, Issue } from '@shared/errors'
 import { type HardwareProperty, type MachineDefinition, processorCount } from '@shared/model'
-import { boardOf, deviceIds, isExpressNic, plainSlots, rawArgumentFaults, severalHeads } from '../argv'
+import { boardOf, deviceIds, isExpressNic, maximumFault, plainSlots, rawArgumentFaults, severalHeads } from '../argv'
 import { folderObstacle, virtiofsObstacle } from '../virtiofs'
 import { maxProcessors } from './choices'
 import { hardwareProperties } from './hardware-properties'
@@ -68,12 +68,15 @@ function rangeInWords(minimum: number | null, maximum: number | null, unit: stri
 function processorIssues(definition: MachineDefinition, surroundings: HardwareSurroundings): Issue[] {
   const { processors, machineType } = definition
   const { qemu, host } = surroundings
-  const count = processorCount(processors)
+  const present = processorCount(processors)
+  const count = processors.maximum ?? present
+  const fault = maximumFault(processors)
   const most = maxProcessors(definition, surroundings)
   const isKnown = qemu.machineTypes.some(({ name, alias }) => name === machineType || alias === machineType)
   return [
-    ...(isKnown && count > most ? [error('processors', `The machine has ${String(count)} processors, and its board “${machineType}” takes at most ${String(most)}.`, { received: count })] : []),
-    ...(count > host.logicalProcessors ? [warning('processors', `The machine has ${String(count)} processors, and this computer ${String(host.logicalProcessors)}: it will be slower than with fewer.`)] : []),
+    ...(isKnown && count > most ? [error(processors.maximum === null ? 'processors' : 'processors.maximum', `The machine has ${String(count)} processors, and its board “${machineType}” takes at most ${String(most)}.`, { received: count })] : []),
+    ...(fault === null ? [] : [error('processors.maximum', fault, { received: processors.maximum ?? '' })]),
+    ...(present > host.logicalProcessors ? [warning('processors', `The machine has ${String(present)} processors, and this computer ${String(host.logicalProcessors)}: it will be slower than with fewer.`)] : []),
     ...processors.features.flatMap((feature, index) => {
       const known = qemu.cpuFeatures
       return known === undefined || known.includes(feature.slice(1)) ? [] : [error(`processors.features.${String(index)}`, `QEMU ${qemu.version} knows no processor feature “${feature.slice(1)}”.`, { code: 'CAPABILITY_MISSING', received: feature })]

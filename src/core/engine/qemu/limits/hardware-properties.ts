@@ -1,9 +1,10 @@
-import type { HardwareProperty, MachineDefinition } from '@shared/model'
+import { type HardwareProperty, type MachineDefinition, processorsAtStart } from '@shared/model'
 import { memfdObstacle } from '../argv'
 import {
   acceleratorChoices, aioChoices, backends, caches, cdromBuses, choicesOf, clocks, cpuModelChoices, diskBuses, displayModels, firmwareChoices, folderDriverChoices, formats, machineTypeChoices, maxProcessors, nicModels,
   pointers, priorities, soundModels, usbControllers, watchdogActions, watchdogModels, zeroes,
 } from './choices'
+import { plugProcessorObstacle, unplugProcessorObstacle } from './processors'
 import type { HardwareSurroundings } from './surroundings'
 
 type More = Partial<Omit<HardwareProperty, 'path' | 'label' | 'term' | 'help' | 'kind'>>
@@ -42,19 +43,30 @@ function systemProperties(surroundings: HardwareSurroundings): HardwareProperty[
 }
 
 function processorProperties(definition: MachineDefinition, surroundings: HardwareSurroundings): HardwareProperty[] {
+  const { accelerator } = surroundings
   const maximum = maxProcessors(definition, surroundings)
-  const reason = surroundings.accelerator === 'tcg'
-    ? 'With software emulation QEMU crashes when a processor is taken out of a running machine.'
-    : 'A processor that was put in can’t be taken out of every guest, so the number changes at the next start.'
-  const number = { live: { possible: false, reason } }
+  const most = definition.processors.maximum
+  const atStart = processorsAtStart(definition.processors)
+  const number = { live: { possible: false, reason: 'What the machine has from its start changes at the next. Others can be put in while it runs, up to their number at most.' } }
+  const pluggable = plugProcessorObstacle(accelerator)
   return [
     property('processors.sockets', 'Sockets', '-smp sockets', 'Processor chips on the board. Desktop Windows takes one or two.', 'number', { ...number, minimum: 1, maximum: Math.min(64, maximum) }),
     property('processors.cores', 'Cores', '-smp cores', 'Cores on each chip.', 'number', { ...number, minimum: 1, maximum: Math.min(256, maximum) }),
     property('processors.threads', 'Threads', '-smp threads', 'Threads that each core runs at a time.', 'number', { ...number, minimum: 1, maximum: 8 }),
+    property('processors.maximum', 'Processors at most', '-smp maxcpus', 'Up to this many processors can be put in while the machine runs, on further sockets. Empty: none.', 'number', { minimum: atStart, maximum, unit: null, obstacle: most === null ? pluggable : null }),
+    property('processors.plugged', 'Processors put in', 'device_add', `What the guest has beyond those of its sockets. Linux may have to be told: echo 1 > /sys/devices/system/cpu/cpu${String(atStart)}/online.`, 'number', {
+      minimum: 0, maximum: most === null ? null : Math.max(0, most - atStart), live: livePlugged(most, accelerator), obstacle: most === null ? 'Set how many processors the machine may have at most first.' : null,
+    }),
     property('processors.model', 'Processor model', '-cpu', 'Which processor the guest sees. “Best available” is the fastest.', 'choice', { choices: cpuModelChoices(surroundings) }),
     property('processors.features', 'Processor features', '-cpu +feature', 'Features added to the model with a plus, or taken from it with a minus, by QEMU’s names.', 'list'),
     property('processors.priority', 'Priority', 'setpriority', 'Who goes first when the computer has not time enough for all.', 'choice', { live, choices: choicesOf(priorities, surroundings) }),
   ]
+}
+
+function livePlugged(maximum: number | null, accelerator: HardwareSurroundings['accelerator']): HardwareProperty['live'] {
+  const reason = maximum === null ? 'The machine may have no more than those of its start.' : plugProcessorObstacle(accelerator)
+  // More is live everywhere else; fewer only in some places, which the reason says beside.
+  return { possible: reason === null, reason: reason ?? unplugProcessorObstacle(accelerator) }
 }
 
 function memoryProperties({ memoryMiB, memory, balloon }: MachineDefinition, surroundings: HardwareSurroundings): HardwareProperty[] {

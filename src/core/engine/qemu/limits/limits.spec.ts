@@ -84,7 +84,7 @@ const outsideArgv = [
 
 const reached: Readonly<Record<string, string[]>> = {
   accelerator: ['-accel tcg'], machineType: ['type=pc-q35-7.2'], 'firmware.type': ['pflash0='], clock: ['-rtc base=utc'], 'processors.sockets': ['sockets=1'], 'processors.cores': ['cores=2'], 'processors.threads': ['threads=1'],
-  'processors.model': ['-cpu qemu64'], 'processors.features': ['aes=on', 'svm=off'], memoryMiB: ['size=4096M'], 'memory.maximumMiB': ['maxmem=8192M'], 'memory.pluggedMiB': ['"requested-size":536870912'],
+  'processors.maximum': ['sockets=4,cores=2,threads=1,maxcpus=8'], 'processors.plugged': ['"id":"sys-processor3"'], 'processors.model': ['-cpu qemu64'], 'processors.features': ['aes=on', 'svm=off'], memoryMiB: ['size=4096M'], 'memory.maximumMiB': ['maxmem=8192M'], 'memory.pluggedMiB': ['"requested-size":536870912'],
   'memory.hugePages': ['"hugetlb":true'], 'memory.shared': ['"share":true'], balloon: ['virtio-balloon-pci'], 'boot.order': ['"bootindex":2'], 'boot.menu': ['menu=off'], 'boot.kernel.kernel': ['-kernel'],
   'boot.kernel.initrd': ['-initrd'], 'boot.kernel.commandLine': ['-append'], 'disks.*.id': ['"id":"disk0"'], 'disks.*.image': ['disks/disk0.qcow2'], 'disks.*.format': ['"driver":"qcow2"'], 'disks.*.bus': ['sd-card', '"driver":"floppy"'],
   'disks.*.readOnly': ['"read-only":false'], 'disks.*.cache': ['"direct":true'], 'disks.*.discard': ['"discard":"ignore"'], 'disks.*.detectZeroes': ['"detect-zeroes":"off"'], 'disks.*.aio': ['"aio":"threads"', '"aio":"native"'],
@@ -145,6 +145,15 @@ test('all faults are told at once, by their paths', () => {
   ])
 })
 
+test('processors are put in up to a number that the board and its sockets have', () => {
+  const processors = { sockets: 1, cores: 2, threads: 1 }
+  expect(issues({ processors: { ...processors, maximum: 8, plugged: 6 } })).toEqual([])
+  expect(issues({ processors: { ...processors, maximum: 7 } })).toEqual([expect.stringMatching(/^processors\.maximum: .*a multiple of 2/u)])
+  expect(issues({ processors: { ...processors, maximum: 512 } })).toEqual([expect.stringContaining('2 to 288; this is 512'), expect.stringContaining('takes at most 288')])
+  expect(issues({ processors: { ...processors, maximum: 4, plugged: 3 } })).toEqual([expect.stringContaining('processors.plugged: Processors put in: 0 to 2; this is 3')])
+  expect(issues({ processors: { ...processors, plugged: 1 } })).toEqual([expect.stringContaining('processors.plugged: Processors put in: Set how many')])
+})
+
 test('what the balloon leaves is within the memory, needs the balloon, and little of it is warned of; so is too little memory for plugging', () => {
   expect(issues({ memory: { targetMiB: 8192 } })).toEqual([expect.stringMatching(/^memory\.targetMiB: .*16 to 4096 MiB; this is 8192/u)])
   expect(issues({ memory: { targetMiB: 2048 }, balloon: false })).toEqual([expect.stringContaining('memory.targetMiB: Memory left by the balloon: The machine has no memory balloon')])
@@ -193,7 +202,12 @@ test('a render node is found by its name, and whether it may be opened', async (
 })
 
 test('processors say why they wait for a start, and what is live says so', () => {
-  expect(properties().get('processors.cores')?.live).toEqual({ possible: false, reason: expect.stringContaining('QEMU crashes') as string })
+  expect(properties().get('processors.cores')?.live).toEqual({ possible: false, reason: expect.stringContaining('Others can be put in') as string })
+  const growing = MachineDefinition.parse({ ...desktop, processors: { sockets: 1, cores: 2, threads: 1, maximum: 8 } })
+  expect(properties(wholeSurroundings, growing).get('processors.plugged')).toMatchObject({ maximum: 6, obstacle: null, live: { possible: true, reason: expect.stringContaining('QEMU crashes') as string } })
+  expect(properties({ ...wholeSurroundings, accelerator: 'kvm' }, growing).get('processors.plugged')?.live).toEqual({ possible: true, reason: null })
+  expect(properties({ ...wholeSurroundings, accelerator: 'whpx' }, growing).get('processors.plugged')?.live.possible).toBe(false)
+  expect(properties().get('processors.plugged')?.obstacle).toContain('at most first')
   expect([...properties().values()].filter(({ live }) => live.possible).map(({ path }) => path)).toEqual([
     'processors.priority', 'memory.targetMiB',
     ...['bytesPerSecond', 'bytesReadPerSecond', 'bytesWrittenPerSecond', 'requestsPerSecond', 'readsPerSecond', 'writesPerSecond'].map((name) => `disks.*.limits.${name}`), 'cdroms.*.image', 'nics.*.linkUp',

@@ -33,6 +33,11 @@ export class MetricsSampler {
     await qmp.execute('qom-set', { path: balloonPath, property: 'guest-stats-polling-interval', value: balloonPollSeconds })
   }
 
+  /** One was put in or taken out: their threads are asked for anew. */
+  forgetProcessors(): void {
+    this.#vcpuThreads = null
+  }
+
   async sample(qmp: QmpClient): Promise<MetricsSample> {
     const [threads, blocks, balloon, guest] = await Promise.all([
       this.#threads(qmp),
@@ -65,7 +70,7 @@ export class MetricsSampler {
     }
   }
 
-  /** The threads of the virtual processors live as long as the machine: asked for once. */
+  /** The threads of the virtual processors live as long as these: asked for once. */
   async #threads(qmp: QmpClient): Promise<number[]> {
     this.#vcpuThreads ??= (await qmp.execute('query-cpus-fast')).map((cpu) => cpu['thread-id'])
     return this.#vcpuThreads

@@ -88,6 +88,14 @@ export interface JobInfo {
   error?: string
 }
 
+/** A place for processors on the board; `qom-path`: of the one that is in it [qapi/machine.json, HotpluggableCPU]. */
+export interface HotpluggableCpu {
+  type: string
+  'vcpus-count': number
+  props: { 'node-id'?: number; 'drawer-id'?: number; 'book-id'?: number; 'socket-id'?: number; 'die-id'?: number; 'cluster-id'?: number; 'module-id'?: number; 'core-id'?: number; 'thread-id'?: number }
+  'qom-path'?: string
+}
+
 export interface CpuInfoFast { 'cpu-index': number; 'thread-id': number; 'qom-path': string }
 
 export interface GuestBalloonStats { stats: Record<string, number>; 'last-update': number }
@@ -138,6 +146,7 @@ export interface QmpCommands {
   'query-migrate': { arguments: undefined; returns: MigrationInfo }
   'query-blockstats': { arguments: undefined; returns: BlockStats[] }
   'query-cpus-fast': { arguments: undefined; returns: CpuInfoFast[] }
+  'query-hotpluggable-cpus': { arguments: undefined; returns: HotpluggableCpu[] }
   'balloon': { arguments: { value: number }; returns: JsonObject }
   'query-balloon': { arguments: undefined; returns: { actual: number } }
   'blockdev-add': { arguments: { driver: string; 'node-name': string; [option: string]: Json }; returns: JsonObject }

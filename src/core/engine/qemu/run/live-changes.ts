@@ -13,6 +13,7 @@ import type { JsonObject } from '../qmp/qmp-types'
 import { limitDisk } from './disk-limits'
 import { prioritise, setLink, setMemoryTarget } from './first-settings'
 import { blockCommandMs, closeNodes, nodeFiles } from './layers'
+import { lastProcessor, plugProcessor, pluggedProcessors } from './processors'
 import { imagePath } from './run-files'
 
 /** How long a guest may take to let go of a device. One without a driver for hot-plug never does. */
@@ -56,6 +57,12 @@ export async function makeLiveChange(machine: LiveMachine, change: LiveChange): 
       return setMemoryTarget(machine.qmp, withLiveChange(machine.definition, change)).catch((error: unknown) => {
         throw explained(error, 'The memory balloon can’t be set')
       })
+    case 'plugProcessor':
+      return plugProcessor(machine.qmp, machine.definition, change.plugged).catch((error: unknown) => {
+        throw explained(error, 'The processor can’t be put in')
+      })
+    case 'unplugProcessor':
+      return unplugProcessor(machine, change.plugged)
     case 'prioritise':
       return changePriority(machine.pid, change.priority)
   }
@@ -136,24 +143,37 @@ async function changePriority(pid: number, priority: MachineDefinition['processo
 }
 
 /** Asks the guest to let go of a device, and waits until it has. Throws `GUEST_FAILED` when it does not. */
-async function unplug({ qmp, paused }: LiveMachine, id: string): Promise<void> {
-  if (!(await hasDevice(qmp, id))) return
-  if (paused) throw new RingsideError('GUEST_FAILED', `The guest is paused and can’t let go of “${id}”; it is taken out at the next start.`, { hint: 'Resume the machine, and take it out then.' })
-  const deleted = qmp.nextEvent('DEVICE_DELETED', ({ device }) => device === id, unplugPatienceMs)
+async function unplug(machine: LiveMachine, id: string): Promise<void> {
+  if (!(await hasDevice(machine.qmp, id))) return
+  await letGo(machine, { id, label: `“${id}”`, isThere: () => hasDevice(machine.qmp, id) })
+}
+
+/** Asks the guest for the last processor that was put in. Throws `GUEST_FAILED` when it keeps it. */
+async function unplugProcessor(machine: LiveMachine, plugged: number): Promise<void> {
+  const last = (): Promise<string | null> => lastProcessor(machine.qmp, machine.definition, plugged)
+  const path = await last()
+  if (path !== null) await letGo(machine, { id: path, label: 'the processor', isThere: async () => (await last()) !== null })
+}
+
+/** @param device `id`: its id in QEMU, or its path where it has none */
+async function letGo({ qmp, paused }: LiveMachine, { id, label, isThere }: { id: string; label: string; isThere: () => Promise<boolean> }): Promise<void> {
+  if (paused) throw new RingsideError('GUEST_FAILED', `The guest is paused and can’t let go of ${label}; it is taken out at the next start.`, { hint: 'Resume the machine, and take it out then.' })
+  const isMeant = ({ device, path }: { device?: string; path: string }): boolean => device === id || path === id
+  const deleted = qmp.nextEvent('DEVICE_DELETED', isMeant, unplugPatienceMs)
   deleted.catch(() => undefined)
-  const refused = qmp.nextEvent('DEVICE_UNPLUG_GUEST_ERROR', ({ device }) => device === id, unplugPatienceMs)
+  const refused = qmp.nextEvent('DEVICE_UNPLUG_GUEST_ERROR', isMeant, unplugPatienceMs)
   refused.catch(() => undefined)
   try {
     await qmp.execute('device_del', { id })
   } catch (error) {
     // Asked for before, and not answered yet.
-    if (!(error instanceof QmpCommandError) || !/process of unplug/iu.test(error.description)) throw explained(error, `“${id}” can’t be taken out`)
+    if (!(error instanceof QmpCommandError) || !/process of unplug/iu.test(error.description)) throw explained(error, `${label} can’t be taken out`)
   }
-  const letGo = await Promise.race([deleted.then(() => true), refused.then(() => false, () => deleted.then(() => true))]).catch((error: unknown) => {
+  const hasLetGo = await Promise.race([deleted.then(() => true), refused.then(() => false, () => deleted.then(() => true))]).catch((error: unknown) => {
     if (error instanceof QmpTimeoutError) return false
     throw error
   })
-  if (!letGo && (await hasDevice(qmp, id))) throw new RingsideError('GUEST_FAILED', `The guest does not let go of “${id}”; it is taken out when the guest does, or at the next start.`, { hint: 'Close what uses it in the guest.' })
+  if (!hasLetGo && (await isThere())) throw new RingsideError('GUEST_FAILED', `The guest does not let go of ${label}; it is taken out when the guest does, or at the next start.`, { hint: 'Close what uses it in the guest.' })
 }
 
 /** Whatever of a disk's files QEMU still has open, newest first: each reads from the next. */
@@ -244,6 +264,7 @@ export async function recoverHardware({ qmp, plan, definition, ...machine }: Liv
   const there = { ...definition, disks: definition.disks.filter(({ id }) => ids.has(id)), nics: definition.nics.filter(({ id }) => ids.has(id)) }
   for (const { id } of definition.disks) if (!ids.has(id)) await removeDiskNodes({ qmp, definition }, id)
   for (const { id } of definition.nics) if (!ids.has(id)) await removeBackend(qmp, id)
+  there.processors = { ...there.processors, plugged: await pluggedProcessors(qmp, there) }
   for (const { id, linkUp } of there.nics) await setLink(qmp, id, linkUp)
   for (const disk of there.disks) {
     await limitDisk(qmp, there, disk.id, disk.limits).catch((error: unknown) => {

@@ -22,6 +22,7 @@ import { readTopLayers } from './layers'
 import { pullLayer } from './pull-layer'
 import { resizeDisk } from './resize-disk'
 import { makeLiveChange, recoverHardware, removeBackend, removeDiskNodes } from './live-changes'
+import { pluggedProcessors } from './processors'
 import { recoverRun } from './recover-run'
 import type { RunFiles } from './run-files'
 import { watchdogNote } from './watchdog-note'
@@ -61,7 +62,7 @@ export class QemuMachine implements RunningMachine {
   #pauseAsked = false
   /** While its state is being kept. */
   #hold: GuestHold | null = null
-  /** The device that is being taken out. */
+  /** The device that is being taken out; `processor`, which no device is called, for a processor. */
   #changing: string | null = null
   #asked = false
   #released = false
@@ -228,7 +229,7 @@ export class QemuMachine implements RunningMachine {
   async changeHardware(change: LiveChange): Promise<void> {
     const { plan } = this.#parts
     if (this.#hold !== null) throw new RingsideError('ILLEGAL_STATE', 'The machine is being saved, or a snapshot of it taken.', { state: 'saving' })
-    this.#changing = change.kind === 'unplugDisk' || change.kind === 'unplugNic' ? change.id : null
+    this.#changing = change.kind === 'unplugDisk' || change.kind === 'unplugNic' ? change.id : change.kind === 'unplugProcessor' ? 'processor' : null
     try {
       await makeLiveChange({ qmp: this.#qmp, plan, definition: plan.definition, paused: this.#paused, pid: this.qemuPid }, change)
       this.#nowHas(withLiveChange(this.#parts.plan.definition, change))
@@ -238,12 +239,20 @@ export class QemuMachine implements RunningMachine {
   }
 
   #nowHas(definition: MachineDefinition): void {
+    if (definition.processors.plugged !== this.definition.processors.plugged) this.#sampler.forgetProcessors()
     this.#parts.plan = { ...this.#parts.plan, definition }
   }
 
   /** The guest let go of a device. While somebody waits for that, it is theirs to note. */
   async #noticeGone(id: string | undefined): Promise<void> {
     const { definition } = this.#parts.plan
+    if (this.#changing === 'processor') return
+    const plugged = await pluggedProcessors(this.#qmp, definition)
+    if (plugged < definition.processors.plugged) {
+      const change = { kind: 'unplugProcessor', plugged } as const
+      this.#nowHas(withLiveChange(this.#parts.plan.definition, change))
+      this.#events.emit({ type: 'unplugged', change })
+    }
     if (id === undefined || this.#changing === id) return
     const kind = definition.disks.some((disk) => disk.id === id) ? 'unplugDisk' : definition.nics.some((nic) => nic.id === id) ? 'unplugNic' : null
     if (kind === null) return

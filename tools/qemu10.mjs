@@ -8,7 +8,7 @@ import { ensureBuild } from './setup/build.mjs'
 import { ensureNodeModules } from './setup/node-modules.mjs'
 import { commandScript, toolchainNode } from './setup/project.mjs'
 import { handOver } from './setup/run.mjs'
-import { ensureSystemPackages, firmware } from './setup/system-packages.mjs'
+import { ensureSystemPackages, firmware, tpm } from './setup/system-packages.mjs'
 
 try {
   const given = process.argv.slice(2)
@@ -16,7 +16,7 @@ try {
   else {
     await ensureNodeModules(console.log)
     const qemu = await ensureQemu10(console.log)
-    await ensureSystemPackages([firmware], console.log)
+    await ensureSystemPackages([firmware, tpm], console.log)
     await ensureBuild(console.log)
     console.log(`Testing with the programs in ${qemu}`)
     const args = [commandScript('vitest'), 'run', '--project', 'vm', '--maxWorkers=3', ...given]

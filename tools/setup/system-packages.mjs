@@ -49,6 +49,14 @@ export const firmware = {
   elsewhere: { dnf: 'sudo dnf install edk2-ovmf', pacman: 'sudo pacman -S edk2-ovmf', zypper: 'sudo zypper install qemu-ovmf-x86_64', apk: 'sudo apk add ovmf' },
 }
 
+/** @type {Need} */
+export const tpm = {
+  name: 'swtpm, which plays the TPM of machines',
+  present: () => process.platform === 'win32' || hasProgram('swtpm', qemuPlaces),
+  debian: ['swtpm'],
+  elsewhere: { brew: 'brew install swtpm', dnf: 'sudo dnf install swtpm', pacman: 'sudo pacman -S swtpm', zypper: 'sudo zypper install swtpm', apk: 'sudo apk add swtpm' },
+}
+
 /** @returns {string | null} the program of a Chromium that this system has */
 export function findChromium() {
   const given = process.env['RINGSIDE_CHROMIUM']

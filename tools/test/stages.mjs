@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { build, isBuilt } from '../setup/build.mjs'
 import { commandScript, readJson, toolchainNode } from '../setup/project.mjs'
 import { run } from '../setup/run.mjs'
-import { chromium, findChromium, firmware, qemu } from '../setup/system-packages.mjs'
+import { chromium, findChromium, firmware, qemu, tpm } from '../setup/system-packages.mjs'
 import { tallyOfReport } from './tally.mjs'
 
 /** @typedef {import('./tally.mjs').Tally} Tally */
@@ -93,6 +93,6 @@ export const stages = /** @returns {Stage[]} */ () => [
   project('contract', 'the contract over both transports', 3 * minute),
   project('shell', 'the Electron shell and the packaging', 3 * minute, { needs: [chromium] }),
   // Much of a test with guests is waiting for processes and drives.
-  project('vm', 'real guests on QEMU', 30 * minute, { needs: [qemu, firmware], width: 3 }),
+  project('vm', 'real guests on QEMU', 30 * minute, { needs: [qemu, firmware, tpm], width: 3 }),
   project('e2e', 'the real window in Chromium', 12 * minute, { needs: [qemu, firmware, chromium], width: 2 }),
 ]

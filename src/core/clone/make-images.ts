@@ -6,7 +6,7 @@ import type { JobReporter } from '../app/services'
 import { fileError, isDiskFull, syncFolder } from '../config'
 import { copyLargeFile, layerOptions, newDiskOptions } from '../creation'
 import { nvramLayer } from '../engine/engine'
-import { checkFile, checkImage, hasNvram, type QemuImg } from '../engine/qemu'
+import { checkFile, checkImage, copyTpmState, hasNvram, type QemuImg } from '../engine/qemu'
 import { noteHelper } from '../library'
 import { realFolder, RealPlaces } from '../snapshot/layers'
 import { syncFile } from '../snapshot/overlays'
@@ -50,6 +50,7 @@ export async function makeImages(plan: ClonePlan, making: ImageMaking): Promise<
   for (const file of plan.files) copies.push(await fileWork(file, making))
   await requireRoom(copies, folder)
   await runAll(copies, making)
+  if (plan.tpm !== null) await copyTpmState(plan.tpm.from, join(folder, ...plan.tpm.to.split('/')))
   for (const part of ['disks', 'firmware']) await syncFolder(join(folder, part))
 }
 

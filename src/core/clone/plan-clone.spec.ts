@@ -119,3 +119,11 @@ test('a warm clone has the hardware of its memory on its own images, and the add
   })
   expect(() => warmDefinition(definitionOf({ disks: [{ id: 'other', image: { kind: 'own', path: 'disks/x' }, format: 'raw', bus: 'sata' }] }), clone)).toThrow(/other/u)
 })
+
+test('a clone gets a TPM of its own, with all that the original’s holds; its guest’s memory goes on with that one', () => {
+  const { definition, tpm } = planClone(blueprint('linked', { tpm: { state: `snapshots/${snapshotId}/tpm/1f2e3d4c` } }))
+  expect(tpm).toEqual({ from: `${folder}/snapshots/${snapshotId}/tpm/1f2e3d4c`, to: 'tpm/1f2e3d4c' })
+  expect(definition.tpm).toEqual({ version: '2.0', model: 'tpm-crb', state: 'tpm/1f2e3d4c' })
+  expect(warmDefinition(definitionOf({ tpm: { state: 'tpm/1f2e3d4c.00000000' } }), definition).tpm?.state).toBe('tpm/1f2e3d4c')
+  expect(planClone(blueprint('full')).tpm).toBeNull()
+})

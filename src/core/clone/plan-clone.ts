@@ -1,7 +1,8 @@
 import { RingsideError } from '@shared/errors'
 import type { Disk, DiskFormat, ImageLocation, MachineDefinition, MachineOrigin } from '@shared/model'
 import { nvramLayer } from '../engine/engine'
-import { firstNvramPath, imagePath, ownDiskPath } from '../library'
+import { firstNvramPath, imagePath, ownDiskPath, tpmLine, tpmStatePath } from '../library'
+import { withTpmState } from '../snapshot/definition-layers'
 
 /** Who the clone is. */
 export interface CloneIdentity {
@@ -43,6 +44,8 @@ export interface ClonePlan {
   readonly overlays: readonly ImagePlan[]
   /** Written out whole, whatever the layers of the original's. */
   readonly copies: readonly ImagePlan[]
+  /** Folders of the TPM's state; null: there is none. The clone gets one of its own, with all that the original's holds. */
+  readonly tpm: { readonly from: string; readonly to: string } | null
   /** Taken over byte by byte, to the same place in the clone's folder. */
   readonly files: readonly { readonly from: string; readonly to: string }[]
 }
@@ -64,6 +67,7 @@ export function planClone({ source, folder, identity, origin }: CloneBlueprint):
     return { ...disk, image: { kind: 'own' as const, path: to }, format: 'qcow2' as const }
   })
   const { firmware, boot: { kernel } } = source
+  const tpmState = source.tpm === null ? null : tpmStatePath(tpmLine(source.tpm.state))
   if (firmware.type === 'uefi') {
     // Small, and so not worth reading from another machine for.
     copies.push({ key: nvramLayer, label: 'store of UEFI variables', from: imagePath(folder, { kind: 'own', path: firmware.nvram }), format: 'qcow2', to: firstNvramPath })
@@ -71,11 +75,12 @@ export function planClone({ source, folder, identity, origin }: CloneBlueprint):
   const others = [...source.cdroms.map(({ image }) => image), kernel?.kernel ?? null, kernel?.initrd ?? null]
   return {
     definition: {
-      ...source, ...origins(identity, origin), disks,
+      ...withTpmState(source, tpmState), ...origins(identity, origin), disks,
       firmware: firmware.type === 'uefi' ? { ...firmware, nvram: firstNvramPath } : firmware,
       nics: source.nics.map((nic, index) => ({ ...nic, macAddress: identity.macAddresses[index] ?? nic.macAddress })),
     },
     overlays, copies, files: ownFiles(folder, others),
+    tpm: source.tpm === null || tpmState === null ? null : { from: imagePath(folder, { kind: 'own', path: source.tpm.state }), to: tpmState },
   }
 }
 
@@ -93,7 +98,7 @@ export function warmDefinition(running: MachineDefinition, clone: MachineDefinit
   }
   const { id, name, notes, createdAt, createdBy, origin } = clone
   return {
-    ...running, id, name, notes, createdAt, createdBy, origin, snapshotParentId: null, template: false, snapshotPolicy: null,
+    ...withTpmState(running, clone.tpm?.state ?? null), id, name, notes, createdAt, createdBy, origin, snapshotParentId: null, template: false, snapshotPolicy: null,
     disks: running.disks.map(imageOf),
     firmware: running.firmware.type === 'uefi' ? { ...running.firmware, nvram: firstNvramPath } : running.firmware,
   }

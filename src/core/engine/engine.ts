@@ -10,6 +10,7 @@ export interface MachinePaths {
   /** The run's own short folder for sockets, pid file and the run record. Mode 0700. */
   runtime: string
   qemuLog: string
+  tpmLog: string
   /** Log of serial port `index`. */
   serialLog(index: number): string
   savedFolder: string
@@ -96,6 +97,8 @@ export interface SnapshotOrder {
   overlays: Readonly<Record<string, string>>
   /** Where memory goes; must not exist. null: disks only. */
   ramFile: string | null
+  /** Folders of the TPM's state: the one that the guest uses, and one that must not exist, for that of this instant. Absent: the machine has no TPM. */
+  tpm?: { from: string; to: string } | undefined
   /** Hold the guest's file systems still through its agent, for at most so long. null: don't. */
   freezeMs: number | null
 }

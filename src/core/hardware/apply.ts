@@ -7,6 +7,7 @@ import type { HardwareWork } from './context'
 import { hardwareOf, inPresentLayers, isSameHardware, withHardware, withOwnAddresses } from './hardware'
 import { rememberDefinition } from './history'
 import { type LivePlan, pathOf, planLive } from './live-plan'
+import { makeTpmFolder, removeUnusedTpm } from './tpm'
 
 /** A guest may take its time to let go of a device; the engine's own limit is shorter. */
 const liveChangeMs = 60_000
@@ -49,7 +50,9 @@ export async function applyHardware({ context, held }: HardwareWork, wanted: Mac
   await held.requireFreeImages(withHardware(stored, plan.hardware))
   await rememberDefinition(held.stored)
   await context.atStep('hardware:remembered')
+  await makeTpmFolder(plan.hardware, held.stored.paths)
   await library.update(held.id, (now) => withHardware(now, inPresentLayers(plan.hardware, now)))
+  await removeUnusedTpm(stored, plan.hardware, held.stored.paths)
   held.log('hardware.changed', { differences: plan.differences.map(({ path, when }) => ({ path, when })) })
   await context.atStep('hardware:definition-changed')
   const waits = new Map<string, string>()

@@ -8,6 +8,7 @@ import { addDisk, removeDisk } from './disks'
 import { hardwareOf, inPresentLayers, isSameHardware, parseHardware, refuseFaults, withHardware } from './hardware'
 import { readHistory, readVersion, rememberDefinition } from './history'
 import { issuesOf } from './issues'
+import { removeUnusedTpm, withOwnTpm } from './tpm'
 
 const changing = { action: 'changeHardware', task: 'hardware' } as const
 
@@ -26,7 +27,7 @@ export class HardwareService implements Hardware {
     const view = this.context.snapshots.machines.get(id)
     const refused = whyRefused('changeHardware', view)
     const illegal: Issue[] = refused === null ? [] : [{ path: '', message: refused, code: 'ILLEGAL_STATE', severity: 'error' }]
-    const wanted = inPresentLayers(hardware, stored.definition)
+    const wanted = withOwnTpm(inPresentLayers(hardware, stored.definition), stored.definition)
     const running = view.run === null || view.run.disposable ? null : { definition: view.definition, accelerator: view.run.accelerator }
     return { differences: planChange(running, stored.definition, wanted).differences, issues: [...illegal, ...(await issuesOf(this.context, stored, running?.definition ?? null, wanted))] }
   }
@@ -38,7 +39,7 @@ export class HardwareService implements Hardware {
       refuseFaults(issues)
       if (hardware === null) return []
       if (!isSameHardware(basedOn, hardwareOf(stored.definition))) throw changedMeanwhile(stored.definition.name)
-      const wanted = inPresentLayers(hardware, stored.definition)
+      const wanted = withOwnTpm(inPresentLayers(hardware, stored.definition), stored.definition)
       refuseFaults(await issuesOf(this.context, stored, runningOf(work.held)?.definition ?? null, wanted))
       return applyHardware(work, wanted)
     })
@@ -49,7 +50,9 @@ export class HardwareService implements Hardware {
       const { next, definition } = this.context.snapshots.machines.get(id)
       if (next === null) return
       await rememberDefinition(held.stored)
+      const before = held.stored.definition
       await this.context.snapshots.library.update(id, (stored) => withHardware(stored, inPresentLayers(hardwareOf(definition), stored)))
+      await removeUnusedTpm(before, definition, held.stored.paths)
       held.log('hardware.pendingDiscarded')
     })
   }

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util'
 import { invalidInput, type Issue } from '@shared/errors'
 import { type MachineDefinition, MachineHardware } from '@shared/model'
-import { topsOf, withTops } from '../snapshot/definition-layers'
+import { tpmLine } from '../library'
+import { topsOf, withTops, withTpmState } from '../snapshot/definition-layers'
 
 const hardwareKeys = Object.keys(MachineHardware.shape) as (keyof MachineHardware)[]
 
@@ -31,16 +32,17 @@ export function refuseFaults(issues: readonly Issue[]): void {
 }
 
 /**
- * The hardware with the layers that the machine's disks have now. In which file a disk that is there both times lies is no matter of the hardware: every snapshot
+ * The hardware with the layers that the machine's disks have now, and the state that its TPM has. In which file a disk that is there both times lies is no matter of the hardware: every snapshot
  * changes it, while an editor is open as well.
  */
-export function inPresentLayers(hardware: MachineHardware, present: Pick<MachineDefinition, 'disks' | 'firmware'>): MachineHardware {
+export function inPresentLayers(hardware: MachineHardware, present: Pick<MachineDefinition, 'disks' | 'firmware' | 'tpm'>): MachineHardware {
   const tops = topsOf(present)
   const follows = ([key, path]: [string, string]): boolean => {
     const image = hardware.disks.find(({ id }) => id === key)?.image
     return image === undefined || (image.kind === 'own' && (image.path === path || isLayerOf(key, image.path)))
   }
-  return withTops(hardware, Object.fromEntries(Object.entries(tops).filter(follows)))
+  const tpmState = hardware.tpm !== null && present.tpm !== null && tpmLine(hardware.tpm.state) === tpmLine(present.tpm.state) ? present.tpm.state : null
+  return withTpmState(withTops(hardware, Object.fromEntries(Object.entries(tops).filter(follows))), tpmState)
 }
 
 /** A name that the first or a further layer of a disk has. */

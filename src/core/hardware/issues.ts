@@ -6,6 +6,7 @@ import { faultsAmongDevices, faultsWhileRunning } from './faults'
 import { folderIssuesOf } from './folders'
 import { withHardware } from './hardware'
 import { imageIssues } from './images'
+import { tpmIssues } from './tpm'
 
 /**
  * Everything that speaks against hardware for a machine, all at once.
@@ -20,6 +21,7 @@ export async function issuesOf(context: HardwareContext, stored: StoredMachine, 
     ...(await context.rules.issues(withHardware(stored.definition, hardware))).map((issue): Issue => (known.has(`${issue.path}\n${issue.message}`) ? { ...issue, severity: 'warning' } : issue)),
     ...(await imageIssues(context, stored, hardware)),
     ...(await folderIssuesOf(hardware, stored.definition, context.snapshots.libraryFolder)),
+    ...(await tpmIssues(hardware, stored)),
   ]
   const seen = new Set<string>()
   // The same may be found twice, by different rules.

@@ -66,6 +66,10 @@ export interface RuntimePaths {
   /** Through which a shared folder is served, by its place among the machine’s, and what the program that serves it says. */
   virtiofs(index: number): string
   virtiofsLog(index: number): string
+  /** Where swtpm is controlled: QEMU is its one client. */
+  readonly tpm: string
+  /** swtpm's `--pid`. */
+  readonly tpmPid: string
   /** Is there while the guest stands still for its state to be kept, and must go on whatever becomes of that. */
   readonly held: string
   /** QEMU's `-pidfile`. */
@@ -153,6 +157,29 @@ export function disposableLayerPath(name: string): string {
   return `disposable/${name}.qcow2`
 }
 
+/** The state of a new TPM, relative to the machine's folder. @param line 8 hexadecimal digits, drawn for each TPM */
+export function tpmStatePath(line: string): string {
+  return `tpm/${line}`
+}
+
+/** The TPM that a state is one of, whatever became of it since it was new. */
+export function tpmLine(state: string): string {
+  return posix.basename(state).replace(/\..*$/u, '')
+}
+
+/** Another state of the same TPM, for a machine to go on from. @param layer 8 hexadecimal digits, drawn for each */
+export function tpmLayerPath(state: string, layer: string): string {
+  return `${tpmStatePath(tpmLine(state))}.${layer}`
+}
+
+/** The state of a TPM that a snapshot holds, relative to the machine's folder. */
+export function snapshotTpmPath(snapshotId: string, state: string): string {
+  return `snapshots/${snapshotId}/tpm/${tpmLine(state)}`
+}
+
+/** The state of the TPM of a run whose changes are thrown away, relative to the machine's folder. */
+export const disposableTpmPath = 'disposable/tpm'
+
 /** Name, in `snapshots/`, of a snapshot that is being deleted. */
 export function deletedSnapshotName(snapshotId: string): string {
   return `.deleted-${snapshotId}`
@@ -197,6 +224,7 @@ export function machinePaths(machineFolder: string, runtimeRoot: string, id: str
     logsFolder: inFolder('logs'),
     machineLog: inFolder('logs', 'machine.log'),
     qemuLog: inFolder('logs', 'qemu.log'),
+    tpmLog: inFolder('logs', 'tpm.log'),
     serialLog: (index) => inFolder('logs', `serial${String(index)}.log`),
   }
 }
@@ -212,6 +240,8 @@ export function runtimePaths(runtimeFolder: string): RuntimePaths {
     ram: inFolder('ram'),
     virtiofs: (index) => inFolder(`fs${String(index)}`),
     virtiofsLog: (index) => inFolder(`fs${String(index)}.log`),
+    tpm: inFolder('tpm'),
+    tpmPid: inFolder('tpm.pid'),
     held: inFolder('held'),
     pid: inFolder('pid'),
     record: inFolder('run.json'),

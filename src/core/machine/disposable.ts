@@ -4,8 +4,8 @@ import type { MachineDefinition, QemuReport } from '@shared/model'
 import { fileError } from '../config/file-error'
 import { newDiskOptions } from '../creation'
 import { nvramLayer } from '../engine/engine'
-import { checkImage, createImageTool, ensureNvram } from '../engine/qemu'
-import { disposableLayerPath, imagePath, type MachineFiles } from '../library/paths'
+import { checkImage, copyTpmState, createImageTool, ensureNvram } from '../engine/qemu'
+import { disposableLayerPath, disposableTpmPath, imagePath, type MachineFiles } from '../library/paths'
 import type { MachineSlot } from './machine-slot'
 
 /** What a disposable run has in place of the machine's own images. */
@@ -47,10 +47,12 @@ export async function makeDisposableLayers(definition: MachineDefinition, paths:
     return { ...disk, image: { kind: 'own' as const, path: layer }, format: 'qcow2' as const }
   }))
   const { firmware } = definition
-  if (firmware.type === 'bios') return { definition: { ...definition, disks }, baseFiles }
+  const tpm = definition.tpm === null ? null : { ...definition.tpm, state: disposableTpmPath }
+  if (definition.tpm !== null) await copyTpmState(ownPath(paths, definition.tpm.state), ownPath(paths, disposableTpmPath))
+  if (firmware.type === 'bios') return { definition: { ...definition, disks, tpm }, baseFiles }
   await ensureNvram(definition, qemu, paths.folder)
   const nvram = await makeLayer(nvramLayer, 'store of UEFI variables', { path: ownPath(paths, firmware.nvram), format: 'qcow2' })
-  return { definition: { ...definition, disks, firmware: { ...firmware, nvram } }, baseFiles }
+  return { definition: { ...definition, disks, tpm, firmware: { ...firmware, nvram } }, baseFiles }
 }
 
 /** Throws away what a disposable run has written, or what one left that was cut off. */

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { AcceleratorName, MacAddress, type MachineDefinition, QemuReport } from '@shared/model'
 import { StoredDefinition } from '../config'
 import type { LaunchPlan } from '../engine/engine'
+import { endLeftoverTpm } from '../engine/qemu/tpm'
 import type { MachineFiles } from '../library/paths'
 
 export const runRecordVersion = 1
@@ -51,8 +52,9 @@ export async function readRunRecord(path: string): Promise<RunRecord | null> {
   }
 }
 
-/** Removes the folder of a run that is over. */
+/** Removes the folder of a run that is over. What played its TPM has ended then: as a rule by itself, when QEMU did. */
 export async function removeRunFolder(folder: string): Promise<void> {
+  await endLeftoverTpm(folder)
   await rm(folder, { recursive: true, force: true })
 }
 

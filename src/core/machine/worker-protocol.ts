@@ -69,7 +69,7 @@ export const workerCommands = {
   topLayers: { input: Nothing, output: z.object({ layers: z.record(z.string(), z.string()) }) },
   /** Sends `progress`; `cancel` stops it. See `EngineSnapshots.takeSnapshot`. */
   takeSnapshot: {
-    input: z.object({ overlays: z.record(z.string(), z.string()), ramFile: z.string().nullable(), freezeMs: z.number().nullable() }),
+    input: z.object({ overlays: z.record(z.string(), z.string()), ramFile: z.string().nullable(), tpm: z.object({ from: z.string(), to: z.string() }).optional(), freezeMs: z.number().nullable() }),
     output: z.object({
       method: MemoryMethod,
       pauseMs: z.number().nullable(),

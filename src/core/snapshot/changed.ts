@@ -2,7 +2,9 @@ import { isDeepStrictEqual } from 'node:util'
 import type { MachineDefinition } from '@shared/model'
 import { FileSource } from '../storage/byte-source'
 import { hasOwnData, readQcow2Header } from '../storage/qcow2'
-import { topsOf, withTops } from './definition-layers'
+import { readTpmState } from '../engine/qemu'
+import { tpmLine, tpmStatePath } from '../library'
+import { topsOf, withTops, withTpmState } from './definition-layers'
 import type { LayerGraph } from './layer-graph'
 import { inFolder, type Survey } from './survey'
 import { parentsIn } from './tree'
@@ -22,7 +24,14 @@ export async function hasChanged(survey: Survey): Promise<boolean> {
     const top = survey.graph.own(own)?.path ?? inFolder(survey, own)
     if (await isWrittenAbove(survey.graph, top, frozen[key])) return true
   }
-  return false
+  return hasOtherTpm(survey, definition, snapshot.manifest.definition)
+}
+
+/** What can't be read counts as changed. */
+async function hasOtherTpm(survey: Survey, { tpm: now }: MachineDefinition, { tpm: then }: MachineDefinition): Promise<boolean> {
+  if (now === null || then === null) return now !== then
+  const [one, other] = await Promise.all([now, then].map(({ state }) => readTpmState(inFolder(survey, state)).catch(() => undefined)))
+  return one === undefined || other === undefined || Buffer.compare(one ?? Buffer.alloc(0), other ?? Buffer.alloc(0)) !== 0
 }
 
 /** @param frozen the snapshot's layer, from the machine's folder */
@@ -53,7 +62,7 @@ function differs(one: MachineDefinition, other: MachineDefinition): boolean {
 function hardwareOf(definition: MachineDefinition): object {
   const tops = Object.fromEntries(Object.keys(topsOf(definition)).map((key) => [key, 'the layer on top']))
   return {
-    ...withTops(definition, tops),
+    ...withTpmState(withTops(definition, tops), definition.tpm === null ? null : tpmStatePath(tpmLine(definition.tpm.state))),
     schemaVersion: 0, createdBy: '', createdAt: '', id: '', name: '', notes: '', snapshotParentId: null, template: false, origin: null, snapshotPolicy: null,
   }
 }

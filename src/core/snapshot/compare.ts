@@ -1,5 +1,6 @@
 import { posix } from 'node:path'
 import { type Cdrom, type DefinitionDifference, type Disk, type ImageLocation, type MachineDefinition, type Nic, processorsAtStart, type SharedFolder, type UsbDevice } from '@shared/model'
+import { tpmLine } from '../library'
 import { hasLayers } from './definition-layers'
 
 /** A thing about a machine that can be told in words. */
@@ -73,6 +74,8 @@ export function factsOf(definition: MachineDefinition): Fact[] {
     { path: 'virtioConsoles', label: 'VirtIO consoles', value: String(definition.virtioConsoles) },
     { path: 'sound', label: 'Sound', value: definition.sound === null ? null : definition.sound.model },
     { path: 'watchdog', label: 'Watchdog', value: definition.watchdog === null ? null : `${definition.watchdog.model}, ${definition.watchdog.action}` },
+    { path: 'tpm', label: 'TPM', value: definition.tpm === null ? null : `${definition.tpm.version}, ${definition.tpm.model}` },
+    ...(definition.tpm === null ? [] : [{ path: 'tpm.state.folder', label: 'TPM: its keys', value: `Those of ${tpmLine(definition.tpm.state)}` }]),
     { path: 'panicDevice', label: 'Panic device', value: yesNo(definition.panicDevice) },
     { path: 'vsock', label: 'Sockets between guest and host', value: definition.vsock === null ? null : `Guest number ${String(definition.vsock.cid)}` },
     { path: 'usbController', label: 'USB controller', value: definition.usbController.toUpperCase() },

@@ -32,14 +32,19 @@ export function withTops<T extends Layered>(definition: T, tops: Tops): T {
   }
 }
 
+/** The definition with its TPM, if it has one, in another state. */
+export function withTpmState<T extends Pick<MachineDefinition, 'tpm'>>(definition: T, state: string | null): T {
+  return definition.tpm === null || state === null ? definition : { ...definition, tpm: { ...definition.tpm, state } }
+}
+
 /** Keys that only one of both has. */
 export function differingKeys(one: Tops, other: Tops): string[] {
   return [...Object.keys(one).filter((key) => !(key in other)), ...Object.keys(other).filter((key) => !(key in one))]
 }
 
-/** Every file of the machine's own folder that a definition names. */
+/** Every file of the machine's own folder that a definition names, and the folder of its TPM's state. */
 export function filesOf(definition: MachineDefinition): string[] {
-  const { boot: { kernel }, firmware } = definition
+  const { boot: { kernel }, firmware, tpm } = definition
   const images = [...definition.disks.map(({ image }) => image), ...definition.cdroms.map(({ image }) => image), kernel?.kernel ?? null, kernel?.initrd ?? null]
-  return [...images.flatMap((image) => (image?.kind === 'own' ? [image.path] : [])), ...(firmware.type === 'uefi' ? [firmware.nvram] : [])]
+  return [...images.flatMap((image) => (image?.kind === 'own' ? [image.path] : [])), ...(firmware.type === 'uefi' ? [firmware.nvram] : []), ...(tpm === null ? [] : [tpm.state])]
 }

@@ -9,6 +9,9 @@ import { type LayerReader, reachesAnything } from './layer-file'
 /** Folders of a machine in which layers lie, flat. */
 export const layerFolders = ['disks', 'firmware'] as const
 
+/** The folder of a machine in which the states of its TPM lie, each a folder of its own. */
+const tpmFolder = 'tpm'
+
 /** Something that lies in one of a machine's folders. */
 export interface FolderEntry {
   /** From the machine's folder, forward slashes. */
@@ -20,7 +23,7 @@ export interface FolderEntry {
 
 export interface MachineLayers {
   readonly graph: LayerGraph
-  /** Everything in `disks/` and `firmware/`, layers or not. */
+  /** Everything in `disks/`, `firmware/` and `tpm/`, layers or not. */
   readonly entries: readonly FolderEntry[]
 }
 
@@ -34,10 +37,10 @@ export async function readLayers(reader: LayerReader, machineFolder: string, bas
   const places = new RealPlaces()
   const entries: FolderEntry[] = []
   const layers = new Map<string, Layer>()
-  for (const part of layerFolders) {
+  for (const part of [...layerFolders, tpmFolder]) {
     for (const entry of await readEntries(folder, part)) {
       entries.push(entry)
-      if (entry.kind !== 'file') continue
+      if (entry.kind !== 'file' || part === tpmFolder) continue
       const layer = await readLayer(reader, places, join(folder, ...entry.own.split('/')), entry.own)
       if (layer !== null) layers.set(layer.path, layer)
     }

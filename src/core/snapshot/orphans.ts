@@ -21,6 +21,7 @@ export function findOrphans(survey: Survey, names: Names): Orphan[] {
 function aboutEntry({ own, kind }: FolderEntry, { graph }: Survey): string {
   const [part = '', name = ''] = own.split('/')
   if (part === 'snapshots') return aboutInSnapshots(own, name, kind)
+  if (part === 'tpm' && kind === 'folder') return 'The state of a TPM that the machine does not have any more. Keys can be in it, such as those that open a disk encrypted with BitLocker.'
   if (kind === 'other') return 'A link, pipe or socket that nothing of this machine uses.'
   if (kind === 'folder') return 'A folder that nothing of this machine uses.'
   const disk = /^(.+)\.[0-9a-f]{8}\.qcow2$/u.exec(name)?.[1]

@@ -1,11 +1,13 @@
-import { stat } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { rm, stat } from 'node:fs/promises'
 import { RingsideError, isRingsideError } from '@shared/errors'
 import type { MachineDefinition, RevertRequest, SnapshotManifest } from '@shared/model'
-import { snapshotFiles, snapshotRamPath } from '../library'
+import { copyTpmState } from '../engine/qemu'
+import { imagePath, snapshotFiles, snapshotRamPath, tpmLayerPath, tpmLine } from '../library'
 import { forgetCrash } from '../machine/last-run'
 import { removeSaved, writeSavedRun } from '../machine/saved-state'
 import { look, runNames, throwIfCancelled, type Work } from './context'
-import { type Tops, topsOf, withTops } from './definition-layers'
+import { type Tops, topsOf, withTops, withTpmState } from './definition-layers'
 import { frozenBases } from './obstacles'
 import { makeOverlays } from './overlays'
 import { removeUnnamed } from './unnamed'
@@ -32,27 +34,60 @@ export async function revert(work: Work, request: RevertRequest): Promise<void> 
   const survey = await look(work)
   requireLayers(survey, manifest)
   const abandoned = await presentLayers(work, survey)
+  const abandonedTpms = presentTpms(work, survey, manifest)
   throwIfCancelled(signal, 'Reverting')
   const overlays = await makeOverlays(await context.imageTool(), survey.folder, frozenBases(survey, topsOf(manifest.definition)))
+  let tpmState: string | null = null
   try {
     await context.atStep('revert:overlays-made')
+    tpmState = await makeTpm(work, manifest)
     reporter.report(null, 'Going back')
     await held.powerOff()
     await context.atStep('revert:off')
     await removeSaved(held.stored.paths)
     await context.atStep('revert:saved-discarded')
-    await context.library.update(held.id, (today) => revertedDefinition(today, manifest, overlays))
+    await context.library.update(held.id, (today) => revertedDefinition(today, manifest, overlays, tpmState))
   } catch (error) {
-    await removeUnnamed(held.stored.paths, overlays).catch((failed: unknown) => { held.log('revert.leftovers', { message: (failed as Error).message }) })
+    await removeUnnamed(held.stored.paths, overlays, tpmState).catch((failed: unknown) => { held.log('revert.leftovers', { message: (failed as Error).message }) })
     await held.refresh()
     throw error
   }
   held.log('reverted', { to: manifest.id, name: manifest.name, memory: withMemory })
   await context.atStep('revert:definition-changed')
   try {
-    await goOn(work, request, manifest, withMemory ? overlays : null)
+    await goOn(work, request, manifest, withMemory ? overlays : null, tpmState)
   } finally {
     await removeAbandoned(work, abandoned)
+    await removeTpms(work, abandonedTpms)
+  }
+}
+
+/** The snapshot's TPM, in a folder of its own for the machine to go on in. @returns its place from the machine's folder; null: the snapshot has none */
+async function makeTpm({ context, held }: Work, { definition: { tpm } }: SnapshotManifest): Promise<string | null> {
+  if (tpm === null) return null
+  const { folder } = held.stored.paths
+  const state = tpmLayerPath(tpm.state, randomBytes(4).toString('hex'))
+  await copyTpmState(imagePath(folder, { kind: 'own', path: tpm.state }), imagePath(folder, { kind: 'own', path: state }))
+  await context.atStep('revert:tpm-made')
+  return state
+}
+
+/** States of the very TPM that the snapshot has: what it did since then is to be undone. Another one is more than that, and stays, listed as left over. */
+function presentTpms({ held }: Work, { stored, saved }: Survey, { definition: { tpm } }: SnapshotManifest): string[] {
+  const states = [stored.definition, saved?.definition, held.live && !held.isDisposable ? held.run?.definition : undefined].flatMap((definition) => definition?.tpm?.state ?? [])
+  return [...new Set(states)].filter((state) => tpm !== null && state.startsWith('tpm/') && tpmLine(state) === tpmLine(tpm.state))
+}
+
+async function removeTpms({ context, held }: Work, states: readonly string[]): Promise<void> {
+  try {
+    const { definition, paths } = held.stored
+    for (const state of states) {
+      if (definition.tpm?.state === state) continue
+      await rm(imagePath(paths.folder, { kind: 'own', path: state }), { recursive: true, force: true })
+      await context.atStep('revert:tpm-removed')
+    }
+  } catch (error) {
+    held.log('revert.leftovers', { message: (error as Error).message })
   }
 }
 
@@ -80,7 +115,7 @@ async function removeAbandoned(work: Work, layers: readonly string[]): Promise<v
 }
 
 /** The disks of that instant are there from here on, whatever else fails; the machine is then off. */
-async function goOn(work: Work, request: RevertRequest, manifest: SnapshotManifest, memoryOverlays: Tops | null): Promise<void> {
+async function goOn(work: Work, request: RevertRequest, manifest: SnapshotManifest, memoryOverlays: Tops | null, tpmState: string | null): Promise<void> {
   const { context, held, reporter } = work
   const { paths } = held.stored
   try {
@@ -88,7 +123,7 @@ async function goOn(work: Work, request: RevertRequest, manifest: SnapshotManife
     if (memoryOverlays !== null && manifest.memory !== null) {
       const { memory } = manifest
       await writeSavedRun(paths, {
-        schemaVersion: 1, savedAt: manifest.takenAt, qemuVersion: memory.qemuVersion, accelerator: memory.accelerator, definition: withTops(memory.definition, memoryOverlays),
+        schemaVersion: 1, savedAt: manifest.takenAt, qemuVersion: memory.qemuVersion, accelerator: memory.accelerator, definition: withTpmState(withTops(memory.definition, memoryOverlays), tpmState),
         ramFormat: memory.format, ramCompression: memory.compression, ramFile: snapshotRamPath(manifest.id),
       })
       await context.atStep('revert:saved-written')
@@ -128,7 +163,7 @@ function requireLayers(survey: Survey, manifest: SnapshotManifest): void {
 }
 
 /** Hardware and disks go back; who the machine is does not. */
-export function revertedDefinition(today: MachineDefinition, { id, definition }: Pick<SnapshotManifest, 'id' | 'definition'>, overlays: Tops): MachineDefinition {
+export function revertedDefinition(today: MachineDefinition, { id, definition }: Pick<SnapshotManifest, 'id' | 'definition'>, overlays: Tops, tpmState: string | null): MachineDefinition {
   const { name, notes, origin, snapshotPolicy, template, createdAt, createdBy } = today
-  return { ...withTops(definition, overlays), id: today.id, name, notes, origin, snapshotPolicy, template, createdAt, createdBy, snapshotParentId: id }
+  return { ...withTpmState(withTops(definition, overlays), tpmState), id: today.id, name, notes, origin, snapshotPolicy, template, createdAt, createdBy, snapshotParentId: id }
 }

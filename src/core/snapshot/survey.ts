@@ -46,7 +46,7 @@ export interface Survey {
   /** The machine's folder, links resolved. */
   readonly folder: string
   readonly graph: LayerGraph
-  /** Everything in `disks/` and `firmware/`. */
+  /** Everything in `disks/`, `firmware/` and `tpm/`. */
   readonly entries: readonly FolderEntry[]
   readonly snapshots: ReadonlyMap<string, SnapshotOnDisk>
   readonly unreadable: readonly UnreadableRecord[]
@@ -125,6 +125,7 @@ async function readSnapshots(manifests: Manifests, machineFolder: string, snapsh
     try {
       const manifest = await manifests.read(files, name)
       const belongs = new Set(['snapshot.json', 'ram.state', 'screen.png'].map((part) => `${entry.own}/${part}`))
+      if (manifest.definition.tpm !== null) belongs.add(`${entry.own}/tpm`)
       strays.push(...content.filter(({ own }) => !belongs.has(own)))
       snapshots.set(manifest.id, {
         manifest, files,

@@ -3,9 +3,11 @@ import type { MachineDefinition, SnapshotManifest } from '@shared/model'
 import { syncFolder } from '../config'
 import { linkOrCopy } from '../creation'
 import type { SavedRun } from '../engine/engine'
+import { copyTpmState } from '../engine/qemu'
+import { imagePath, snapshotTpmPath } from '../library'
 import { memoryPath, readSavedRun, writeSavedRun } from '../machine/saved-state'
 import { throwIfCancelled, type Work } from './context'
-import { differingKeys, type Tops, topsOf, withTops } from './definition-layers'
+import { differingKeys, type Tops, topsOf, withTops, withTpmState } from './definition-layers'
 import { makeSnapshotFolder, removeSnapshotFolder } from './manifest'
 import { frozenBases } from './obstacles'
 import { makeOverlays } from './overlays'
@@ -45,12 +47,13 @@ export async function takeOff(work: Work, taking: Taking): Promise<SnapshotManif
       await keepMemory(work, taking, saved)
       await context.atStep('take:memory-named')
     }
+    const tpmState = await keepTpm(work, taking, saved?.definition ?? definition)
     throwIfCancelled(signal, 'The snapshot')
     return await completeSnapshot(work, taking, {
       takenAt, machineState: held.state,
-      definition: withTops(definition, before),
+      definition: withTpmState(withTops(definition, before), tpmState),
       memory: keepsMemory
-        ? { format: saved.ramFormat, compression: saved.ramCompression, qemuVersion: saved.qemuVersion, accelerator: saved.accelerator, definition: withTops(saved.definition, before) }
+        ? { format: saved.ramFormat, compression: saved.ramCompression, qemuVersion: saved.qemuVersion, accelerator: saved.accelerator, definition: withTpmState(withTops(saved.definition, before), tpmState) }
         : null,
       method: keepsMemory ? 'paused' : 'none', pauseMs: null, quiesced: false, notes: [],
     })
@@ -78,6 +81,16 @@ async function keepMemory({ held, reporter, signal }: Work, { files }: Taking, s
   await linkOrCopy(from, partial, (fraction) => { reporter.report(fraction, 'Copying memory') }, signal)
   await syncFolder(files.folder)
   await nameMemory(files)
+}
+
+/** The TPM goes on in the folder that it has, so that the snapshot gets a copy. @returns where that is, from the machine's folder; null: it has none */
+async function keepTpm({ context, held }: Work, { id }: Taking, { tpm }: MachineDefinition): Promise<string | null> {
+  if (tpm === null) return null
+  const state = snapshotTpmPath(id, tpm.state)
+  const { folder } = held.stored.paths
+  await copyTpmState(imagePath(folder, { kind: 'own', path: tpm.state }), imagePath(folder, { kind: 'own', path: state }))
+  await context.atStep('take:tpm-kept')
+  return state
 }
 
 /** The overlays are empty: nothing has run meanwhile. The saved state first, which must never be ahead of `machine.json`. */

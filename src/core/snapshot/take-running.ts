@@ -1,15 +1,16 @@
 import { rm } from 'node:fs/promises'
 import { RingsideError, isRingsideError } from '@shared/errors'
-import type { MachineState, SnapshotManifest } from '@shared/model'
+import type { MachineDefinition, MachineState, SnapshotManifest } from '@shared/model'
 import { isDiskFull, writeAtomically } from '../config'
 import { hardwareOf } from '../hardware/hardware'
 import type { CommandOutput } from '../machine/worker-protocol'
 import { runningTops, throwIfCancelled, type Work } from './context'
-import { differingKeys, type Tops, topsOf, withTops } from './definition-layers'
+import { differingKeys, type Tops, topsOf, withTops, withTpmState } from './definition-layers'
 import { makeSnapshotFolder, removeSnapshotFolder } from './manifest'
 import { frozenBases } from './obstacles'
 import { makeOverlays } from './overlays'
-import { inFolder } from './survey'
+import { snapshotTpmPath } from '../library'
+import { inFolder, type Survey } from './survey'
 import { completeSnapshot, nameMemory, partialRam, type Taking } from './taking'
 import { removeUnnamed } from './unnamed'
 
@@ -35,6 +36,7 @@ export async function takeRunning(work: Work, taking: Taking): Promise<SnapshotM
   const before: Before = { state: held.state, tops: await runningTops(work), named: topsOf(definition) }
   requireSameDisks(before, topsOf(run.definition), definition.name)
   const overlays = await makeOverlays(await context.imageTool(), survey.folder, frozenBases(survey, before.tops))
+  const tpmState = run.definition.tpm === null ? null : snapshotTpmPath(taking.id, run.definition.tpm.state)
   let takenAt: string
   let taken: CommandOutput<'takeSnapshot'>
   try {
@@ -48,7 +50,7 @@ export async function takeRunning(work: Work, taking: Taking): Promise<SnapshotM
     reporter.report(null, request.memory ? 'Keeping memory and disks' : 'Keeping the disks')
     takenAt = new Date().toISOString()
     taken = await held.command('takeSnapshot', {
-      overlays: absolute(survey, overlays), ramFile: request.memory ? partialRam(files) : null, freezeMs: request.quiesce ? freezeMs : null,
+      overlays: absolute(survey, overlays), ...tpmOrder(run.definition, tpmState, survey), ramFile: request.memory ? partialRam(files) : null, freezeMs: request.quiesce ? freezeMs : null,
     }, { signal, onProgress: (fraction) => { reporter.report(fraction, 'Writing memory') } })
     await context.atStep('take:engine-done')
   } catch (error) {
@@ -64,8 +66,8 @@ export async function takeRunning(work: Work, taking: Taking): Promise<SnapshotM
     return await completeSnapshot(work, taking, {
       takenAt, machineState: before.state,
       // What waits for the next start goes on waiting, and is no part of what is frozen.
-      definition: withTops({ ...definition, ...hardwareOf(run.definition) }, before.tops),
-      memory: taken.memory === null ? null : { ...taken.memory, qemuVersion: run.qemu.version, accelerator: run.accelerator, definition: withTops(run.definition, before.tops) },
+      definition: withTpmState(withTops({ ...definition, ...hardwareOf(run.definition) }, before.tops), tpmState),
+      memory: taken.memory === null ? null : { ...taken.memory, qemuVersion: run.qemu.version, accelerator: run.accelerator, definition: withTpmState(withTops(run.definition, before.tops), tpmState) },
       method: taken.method, pauseMs: taken.pauseMs, quiesced: taken.quiesced, notes: taken.notes,
     })
   } catch (error) {
@@ -91,6 +93,11 @@ async function keepPicture({ held }: Work, { files }: Taking): Promise<void> {
   } catch (error) {
     held.log('snapshot.noPicture', { message: (error as Error).message })
   }
+}
+
+/** The worker copies the state while the guest stands still; the TPM goes on in the folder that it has. */
+function tpmOrder({ tpm }: MachineDefinition, state: string | null, survey: Survey): { tpm?: { from: string; to: string } } {
+  return tpm === null || state === null ? {} : { tpm: { from: inFolder(survey, tpm.state), to: inFolder(survey, state) } }
 }
 
 function absolute(survey: Taking['survey'], tops: Tops): Record<string, string> {

@@ -102,6 +102,23 @@ export const Firmware = z.discriminatedUnion('type', [
 ])
 export type Firmware = z.infer<typeof Firmware>
 
+/** A folder with the state of a TPM, in the machine's own folder: one of `tpm/`, that of a snapshot, or that of a run whose changes are thrown away. */
+export const TpmStatePath = z
+  .string()
+  .regex(/^(?:(?:tpm|snapshots\/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\/tpm)\/[a-z0-9]{1,32}(?:\.[0-9a-f]{8})?|disposable\/tpm)$/u, 'The state of a TPM lies in the machine’s folder “tpm”, such as tpm/1f2e3d4c.')
+
+/** The state of a TPM that is to be new: whoever puts it into a machine gives it a folder of its own. */
+export const newTpmState = 'tpm/new'
+
+/** A chip that keeps keys and measures what is started [TCG: TPM 2.0 Library; PC Client Platform TPM Profile]. */
+export const Tpm = z.object({
+  version: z.enum(['2.0']).default('2.0'),
+  /** How the guest reaches it. `tpm-crb`: as today's systems know it. `tpm-tis`: the older way. */
+  model: z.enum(['tpm-crb', 'tpm-tis']).default('tpm-crb'),
+  state: TpmStatePath.default(newTpmState),
+})
+export type Tpm = z.infer<typeof Tpm>
+
 export const SoundModel = z.enum(['intel-hda', 'ich9-intel-hda', 'ac97', 'es1370', 'virtio-sound', 'usb-audio'])
 export type SoundModel = z.infer<typeof SoundModel>
 

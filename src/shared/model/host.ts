@@ -41,6 +41,22 @@ export const FirmwareImage = z.object({
 })
 export type FirmwareImage = z.infer<typeof FirmwareImage>
 
+/** What plays the TPM of machines on this computer. */
+export const TpmSupport = z.object({
+  /** The program, swtpm; null: there is none that works. */
+  program: z.object({
+    path: z.string(),
+    version: z.string(),
+    /** Versions of TPM that it plays, such as `2.0`. */
+    versions: z.array(z.string()),
+  }).nullable(),
+  /** Why machines can have no TPM here, a sentence; null: they can. */
+  obstacle: z.string().nullable(),
+  /** What to do about it, with the exact command; null when nothing helps or nothing is needed. */
+  remedy: z.string().nullable(),
+})
+export type TpmSupport = z.infer<typeof TpmSupport>
+
 /** What was asked of one QEMU binary. Never derived from its version number. */
 export const QemuReport = z.object({
   systemPath: z.string(),
@@ -55,6 +71,8 @@ export const QemuReport = z.object({
   /** Accelerators built into the binary, as it names them. */
   builtInAccelerators: z.array(z.string()),
   firmware: z.array(FirmwareImage),
+  /** Absent: not looked for. */
+  tpm: TpmSupport.optional(),
   /** Ways to the host's sound that are built in, as `-audiodev` names them. Absent: not asked. */
   audioDrivers: z.array(z.string()).optional(),
   /** Names of features that `-cpu` takes for the model `max`. Absent: not asked. */

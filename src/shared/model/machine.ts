@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Cdrom, DeviceId, Disk, DisplayModel, Firmware, ImageLocation, Nic, SharedFolder, SoundModel, UsbController, UsbDevice, Watchdog } from './devices'
+import { Cdrom, DeviceId, Disk, DisplayModel, Firmware, ImageLocation, Nic, SharedFolder, SoundModel, Tpm, UsbController, UsbDevice, Watchdog } from './devices'
 
 /** Version of `machine.json`. A change of form adds one here and a migration in the library. */
 export const machineSchemaVersion = 3
@@ -127,6 +127,7 @@ export const MachineDefinition = z.object({
   virtioConsoles: z.int().min(0).max(4).default(0),
   sound: z.object({ model: SoundModel }).nullable().default(null),
   watchdog: Watchdog.nullable().default(null),
+  tpm: Tpm.nullable().default(null),
   /** pvpanic: the guest tells when its kernel has crashed. */
   panicDevice: z.boolean().default(false),
   /** Sockets between guest and host; the guest's number, null: none. */

@@ -109,6 +109,24 @@ cd /run/efivars
 for one in *-$vendor; do [ ! -f $one ] || { tail -c +5 $one; echo; }; done | tr '\\n' ' '
 `
 
+/**
+ * `tpm-note [TEXT]`: keeps a text of eight letters in the TPM, if one is given, and prints the one that is there. As raw commands of TPM 2.0 [Part 3: TPM2_NV_DefineSpace, TPM2_NV_Write,
+ * TPM2_NV_Read], for an index of eight bytes that its owner, who has no password, writes and reads.
+ */
+const tpmNote = `#!/bin/sh
+owner='\\x40\\x00\\x00\\x01'
+index='\\x01\\x50\\x00\\x00'
+nobody='\\x00\\x00\\x00\\x09\\x40\\x00\\x00\\x09\\x00\\x00\\x00\\x00\\x00'
+exec 3<>/dev/tpm0 || exit
+ask() { printf "$1" >&3; dd bs=4096 count=1 <&3 >/run/tpm-answer 2>/dev/null; }
+[ $# = 0 ] || {
+  ask "\\x80\\x02\\x00\\x00\\x00\\x2d\\x00\\x00\\x01\\x2a$owner$nobody\\x00\\x00\\x00\\x0e$index\\x00\\x0b\\x02\\x06\\x00\\x06\\x00\\x00\\x00\\x08"
+  ask "\\x80\\x02\\x00\\x00\\x00\\x2b\\x00\\x00\\x01\\x37$owner$index$nobody\\x00\\x08$1\\x00\\x00"
+}
+ask "\\x80\\x02\\x00\\x00\\x00\\x23\\x00\\x00\\x01\\x4e$owner$index$nobody\\x00\\x08\\x00\\x00"
+tail -c +17 /run/tpm-answer | head -c 8
+`
+
 const onPowerButton = `#!/bin/sh
 echo '${guestPowerButton}' >/dev/console
 sync
@@ -131,6 +149,7 @@ export function buildInitrd(busybox: Uint8Array, modules: KernelModule[], onDema
       script('bin/keep-files', keepFiles),
       script('bin/check-files', checkFiles),
       script('bin/efi-variables', efiVariables),
+      script('bin/tpm-note', tpmNote),
       script('etc/acpi/PWRF/00000080', onPowerButton),
       script('etc/udhcpc/default.script', dhcp),
       { type: 'file', name: 'modules/order', content: Buffer.from(modules.map((module) => `${module.name}\n`).join('')) },

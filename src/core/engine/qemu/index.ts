@@ -1,5 +1,6 @@
 export { createQemuEngine, describeCommandLine } from './run/qemu-engine'
 export { checkImage, checkFile } from './image/check-image'
+export { copyTpmState, endLeftoverTpm, makeTpmState, readTpmState, requireTpmState } from './tpm'
 export { ensureNvram, hasNvram } from './run/nvram'
 export { createProbe, featureNames, type FeatureName, type ProbeOptions } from './probe'
 export { createImageTool, type ImageCheck, type ImageExtent, type ImageFile, type ImageMeasure, type QemuImg } from './qemu-img'

@@ -72,11 +72,11 @@ export function argvInput(definition: Definition, changes: Partial<ArgvInput> = 
     endpoints: windows
       ? {
           qmp: { kind: 'tcp', port: 49152, psk: preSharedKey }, debugMonitor: null, agent: { kind: 'tcp', port: 0, psk: preSharedKey },
-          serial: ports.map(() => ({ kind: 'tcp', port: 0, psk: preSharedKey })), graphics: { kind: 'tcp', passwordFile: `${runtime}\\tls\\vnc-password` },
+          serial: ports.map(() => ({ kind: 'tcp', port: 0, psk: preSharedKey })), graphics: { kind: 'tcp', passwordFile: `${runtime}\\tls\\vnc-password` }, tpm: null,
         }
       : {
           qmp: { kind: 'unix', path: `${runtime}/qmp` }, debugMonitor: null, agent: { kind: 'unix', path: `${runtime}/agent` },
-          serial: ports.map((index) => ({ kind: 'unix', path: `${runtime}/serial${String(index)}` })), graphics: { kind: 'unix', path: `${runtime}/vnc` },
+          serial: ports.map((index) => ({ kind: 'unix', path: `${runtime}/serial${String(index)}` })), graphics: { kind: 'unix', path: `${runtime}/vnc` }, tpm: `${runtime}/tpm`,
         },
     virtiofs: {},
     audioDriver: 'none',

@@ -154,7 +154,7 @@ test.each([
 test('all the hardware that a machine can have', () => {
   expectGolden('all-hardware', argvInput({
     ...desktop, memory: { maximumMiB: 8192, pluggedMiB: 512, hugePages: true, shared: true }, processors: { sockets: 1, cores: 2, threads: 1, model: 'qemu64', features: ['+aes', '-svm'], priority: 'high', maximum: 8, plugged: 2 },
-    display: { model: 'qxl-vga', heads: 2, resolution: { width: 1280, height: 720 } }, serialPorts: 1, virtioConsoles: 2, sound: { model: 'ich9-intel-hda' }, watchdog: { model: 'i6300esb', action: 'pause' }, panicDevice: true, vsock: { cid: 42 },
+    display: { model: 'qxl-vga', heads: 2, resolution: { width: 1280, height: 720 } }, serialPorts: 1, virtioConsoles: 2, sound: { model: 'ich9-intel-hda' }, watchdog: { model: 'i6300esb', action: 'pause' }, tpm: { model: 'tpm-tis' }, panicDevice: true, vsock: { cid: 42 },
     usbController: 'ehci', usbDevices: [{ id: 'receiver', vendorId: '046d', productId: 'c52b' }], sharedFolders: [{ id: 'music', tag: 'music', path: '/srv/a,b', readOnly: true }, { id: 'work', tag: 'work', path: '/work', readOnly: false }, { id: 'fast', tag: 'fast', path: '/fast', readOnly: false, driver: 'virtiofs' }],
     disks: [
       { id: 'disk0', image: { kind: 'own', path: 'disks/disk0.qcow2' }, format: 'qcow2', bus: 'virtio-blk', serial: 'WD-1', aio: 'threads', detectZeroes: 'on', limits: { bytesPerSecond: 1000 } },

@@ -16,6 +16,7 @@ import { addNics, addPluggedNics } from './network'
 import { PciBus } from './pci'
 import { addRawArguments } from './raw-arguments'
 import { addSupervision } from './supervision'
+import { addTpm } from './tpm'
 
 /**
  * QEMU's command line for a machine. Pure: the same input gives the same arguments, on every host, and what the guest can see of
@@ -59,6 +60,7 @@ function addDevices(list: ArgumentList, input: ArgvInput): PciBus {
   addPanicDevice(list, definition)
   addVsock(list, pci, input)
   addSharedFolders(list, pci, input)
+  addTpm(list, input)
   pci.addSparePorts()
   return pci
 }
@@ -71,7 +73,7 @@ export function placeOfSlot(input: Pick<ArgvInput, 'definition' | 'platform' | '
   // Where devices are follows from the definition alone; the files behind them play no part.
   return addDevices(new ArgumentList(), {
     ...input, accelerator: 'tcg', images, nvram: null, kernel: null, files: { pid: '', serialLogs: [], tlsFolder: null },
-    endpoints: { qmp: nowhere, debugMonitor: null, agent: null, serial: [], graphics: nowhere }, virtiofs: {}, audioDriver: 'none', incoming: false,
+    endpoints: { qmp: nowhere, debugMonitor: null, agent: null, serial: [], graphics: nowhere, tpm: '' }, virtiofs: {}, audioDriver: 'none', incoming: false,
   }).sparePlace(slot)
 }
 

@@ -55,6 +55,8 @@ export interface ArgvInput {
     agent: Endpoint | null
     serial: Endpoint[]
     graphics: GraphicsEndpoint
+    /** The socket of the process that plays the TPM; null: nothing does. */
+    tpm: string | null
   }
   /** Sockets of the shared folders that go through virtiofs, by their ids; the others go by 9p. */
   virtiofs: Record<string, string>

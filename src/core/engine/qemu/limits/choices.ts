@@ -25,6 +25,8 @@ export const watchdogModels: readonly Entry[] = [['i6300esb', 'Intel 6300ESB (PC
 export const watchdogActions: readonly Entry[] = [
   ['reset', 'Restart the machine'], ['shutdown', 'Ask the guest to shut down'], ['poweroff', 'Switch it off'], ['pause', 'Pause it'], ['inject-nmi', 'Send the guest an interrupt (NMI)'], ['none', 'Only tell of it'],
 ]
+export const tpmVersions: readonly Entry[] = [['2.0', '2.0']]
+export const tpmModels: readonly Entry[] = [['tpm-crb', 'CRB, today’s way', 'tpm-crb'], ['tpm-tis', 'TIS, the older way', 'tpm-tis']]
 export const usbControllers: readonly Entry[] = [
   ['xhci', 'USB 3 (xHCI)', 'qemu-xhci'], ['ehci', 'USB 2 (EHCI)', 'ich9-usb-ehci1', 'ich9-usb-uhci1', 'ich9-usb-uhci2', 'ich9-usb-uhci3'], ['uhci', 'USB 1.1 (UHCI)', 'piix3-usb-uhci'],
 ]

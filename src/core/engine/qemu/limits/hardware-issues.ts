@@ -48,7 +48,7 @@ function issuesOfValue({ path: of, label, choices, minimum, maximum, unit, kind,
     if (of.endsWith('.slot') || (value === 0 && minimum !== null && minimum <= 0)) return []
     if ((minimum !== null && value < minimum) || (maximum !== null && value > maximum)) return [error(path, `${label}: ${rangeInWords(minimum, maximum, unit)}; this is ${String(value)}.`, { received: value })]
   }
-  const kept = of === 'firmware.nvram' || of === 'disks.*.image' || of === 'disks.*.format' || of === 'display.heads' || of.startsWith('display.resolution')
+  const kept = of === 'firmware.nvram' || of === 'tpm.state' || of === 'disks.*.image' || of === 'disks.*.format' || of === 'display.heads' || of.startsWith('display.resolution')
   if (obstacle === null || kept || value === null) return []
   // One sentence for a device, not one for each of its properties.
   if (of.includes('*') && !of.endsWith('.id')) return []

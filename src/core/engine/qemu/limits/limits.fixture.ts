@@ -1,9 +1,9 @@
 import type { QemuReport } from '@shared/model'
 import { fullQemu } from '../argv/argv.fixture'
-import { cdromBuses, diskBuses, displayModels, nicModels, soundModels, usbControllers, watchdogModels } from './choices'
+import { cdromBuses, diskBuses, displayModels, nicModels, soundModels, tpmModels, usbControllers, watchdogModels } from './choices'
 import type { HardwareSurroundings } from './surroundings'
 
-const tables = [diskBuses, cdromBuses, nicModels, displayModels, soundModels, watchdogModels, usbControllers]
+const tables = [diskBuses, cdromBuses, nicModels, displayModels, soundModels, watchdogModels, tpmModels, usbControllers]
 
 /** A QEMU that has every device there is. */
 export const wholeQemu: QemuReport = {
@@ -13,7 +13,8 @@ export const wholeQemu: QemuReport = {
     ...fullQemu.devices, ...tables.flatMap((table) => table.flatMap(([, , ...devices]) => devices)),
     'virtio-mem-pci', 'pvpanic', 'vhost-vsock-pci', 'virtio-9p-pci', 'usb-host', 'vhost-user-fs-pci', 'virtconsole', 'virtserialport', 'isa-serial', 'virtio-vga-gl', 'virtio-gpu-gl-device',
   ])],
-  features: { sandbox: true, ioUring: true, linuxAio: true, memfd: true, vdagent: true, eglHeadless: true },
+  features: { sandbox: true, ioUring: true, linuxAio: true, memfd: true, vdagent: true, eglHeadless: true, tpmEmulator: true },
+  tpm: { program: { path: '/usr/bin/swtpm', version: '0.7.1', versions: ['1.2', '2.0'] }, obstacle: null, remedy: null },
 }
 
 /** A Linux computer that has everything, with software emulation. */

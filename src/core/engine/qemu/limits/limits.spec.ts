@@ -78,7 +78,7 @@ describe('every property of the schema', () => {
 
 /** What is not on the command line: names for people, what is set over QMP before the guest runs (see the specs with guests), and what the golden of plugged devices shows. */
 const outsideArgv = [
-  'osId', 'usbDevices.*.name', 'nics.*.linkUp', 'memory.targetMiB', 'processors.priority', 'nics.*.slot', 'disks.*.slot', 'clipboard', 'firmware.nvram', 'firmware.secureBoot',
+  'osId', 'usbDevices.*.name', 'nics.*.linkUp', 'memory.targetMiB', 'processors.priority', 'nics.*.slot', 'disks.*.slot', 'clipboard', 'firmware.nvram', 'firmware.secureBoot', 'tpm.state',
   ...['bytesPerSecond', 'bytesReadPerSecond', 'bytesWrittenPerSecond', 'requestsPerSecond', 'readsPerSecond', 'writesPerSecond'].map((name) => `disks.*.limits.${name}`),
 ]
 
@@ -91,13 +91,13 @@ const reached: Readonly<Record<string, string[]>> = {
   'disks.*.serial': ['"serial":"WD-1"'], 'cdroms.*.id': ['"id":"cd0"'], 'cdroms.*.image': ['/isos/debian.iso'], 'cdroms.*.bus': ['ide-cd'], 'nics.*.id': ['"id":"net0"'], 'nics.*.model': ['igb', 'pcnet', 'ne2k_pci'],
   'nics.*.macAddress': ['52:54:00:12:34:01'], 'nics.*.backend.type': ['"type":"user"'], 'display.model': ['qxl-vga'], 'display.heads': ['"max_outputs":2'], 'display.resolution.width': ['"xres":1280'], 'display.resolution.height': ['"yres":720'], 'display.acceleration3d': ['virtio-vga-gl', 'egl-headless'],
   pointer: ['usb-tablet'], 'sound.model': ['ich9-intel-hda'], serialPorts: ['isa-serial'], virtioConsoles: ['virtconsole'], usbController: ['ich9-usb-ehci1'], 'watchdog.model': ['i6300esb'], 'watchdog.action': ['watchdog=pause'],
-  panicDevice: ['"driver":"pvpanic"'], randomNumbers: ['virtio-rng-pci'], guestAgent: ['org.qemu.guest_agent.0'], 'vsock.cid': ['"guest-cid":42'], 'usbDevices.*.id': ['"id":"receiver"'], 'usbDevices.*.vendorId': ['"vendorid":1133'],
+  panicDevice: ['"driver":"pvpanic"'], randomNumbers: ['virtio-rng-pci'], guestAgent: ['org.qemu.guest_agent.0'], 'tpm.version': ['-tpmdev emulator'], 'tpm.model': ['"driver":"tpm-tis"'], 'vsock.cid': ['"guest-cid":42'], 'usbDevices.*.id': ['"id":"receiver"'], 'usbDevices.*.vendorId': ['"vendorid":1133'],
   'usbDevices.*.productId': ['"productid":50475'], 'sharedFolders.*.id': ['id=music'], 'sharedFolders.*.tag': ['"mount_tag":"work"'], 'sharedFolders.*.path': ['path=/srv/a,,b'], 'sharedFolders.*.readOnly': ['readonly=on', 'readonly=off'], 'sharedFolders.*.driver': ['"driver":"vhost-user-fs-pci"', '"driver":"virtio-9p-pci"'], rawArguments: ['-msg-of-mine x=y'],
 }
 
 const everything: Partial<z.input<typeof MachineDefinition>> = {
   memory: { maximumMiB: 8192, pluggedMiB: 512, hugePages: true, shared: true }, processors: { sockets: 1, cores: 2, threads: 1, model: 'qemu64', features: ['+aes', '-avx2'], priority: 'high' }, display: { model: 'qxl-vga', heads: 2, resolution: { width: 1280, height: 720 } },
-  virtioConsoles: 2, sound: { model: 'ac97' }, watchdog: { model: 'ib700', action: 'none' }, panicDevice: true, vsock: { cid: 42 }, usbController: 'ehci', usbDevices: [{ id: 'key', vendorId: '046d', productId: 'c52b' }],
+  virtioConsoles: 2, sound: { model: 'ac97' }, watchdog: { model: 'ib700', action: 'none' }, tpm: { model: 'tpm-tis' }, panicDevice: true, vsock: { cid: 42 }, usbController: 'ehci', usbDevices: [{ id: 'key', vendorId: '046d', productId: 'c52b' }],
   sharedFolders: [{ id: 'music', tag: 'music', path: '/music', driver: 'auto' }], rawArguments: ['-s'],
 }
 
@@ -168,6 +168,7 @@ test('what this computer or this QEMU has not is an obstacle with its reason', (
   expect(obstacle('memory.hugePages')).toContain('only on Linux')
   expect(obstacle('vsock.cid')).toBe('Only on Linux.')
   expect(obstacle('panicDevice')).toContain('without pvpanic')
+  expect(obstacle('tpm.version')).toContain('without TPM')
   expect(obstacle('firmware.secureBoot')).toContain('No firmware with Secure Boot')
   expect(properties(bare).get('nics.*.model')?.choices.every((choice) => choice.obstacle !== null)).toBe(true)
   expect(properties(bare).get('firmware.type')?.choices[1]?.obstacle).toContain('No UEFI firmware')

@@ -6,7 +6,7 @@ import type { SchemaInfo } from '../qmp'
  */
 export const featureNames = [
   'sandbox', 'ioUring', 'linuxAio', 'backgroundSnapshot', 'mappedRam', 'multifd', 'fileMigration', 'screendumpPng', 'vdagent', 'netdevStream',
-  'queryStats', 'setAction', 'jsonDevices', 'memfd', 'eglHeadless',
+  'queryStats', 'setAction', 'jsonDevices', 'memfd', 'eglHeadless', 'tpmEmulator',
 ] as const
 export type FeatureName = (typeof featureNames)[number]
 export type Features = Record<FeatureName, boolean>
@@ -50,6 +50,7 @@ export function readFeatures(entries: readonly SchemaInfo[]): Features {
     jsonDevices: schema.hasFeature('device_add', 'json-cli'),
     memfd: schema.hasEnum(['memory-backend-ram', 'memory-backend-memfd']),
     eglHeadless: schema.hasEnum(['none', 'egl-headless']),
+    tpmEmulator: schema.hasCommand('query-tpm') && schema.hasEnum(['passthrough', 'emulator']),
   }
 }
 

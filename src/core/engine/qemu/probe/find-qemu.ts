@@ -51,7 +51,8 @@ export async function findQemu(input: SearchInput): Promise<{ found: FoundQemu |
   return { found: { systemPath: system, imgPath: img }, missing: null, searched: places }
 }
 
-async function firstProgram(places: readonly Place[], name: string, platform: NodeJS.Platform): Promise<string | null> {
+/** The path of a program in the first place that has it. `name` is what it is called, without an extension. */
+export async function firstProgram(places: readonly Place[], name: string, platform: NodeJS.Platform): Promise<string | null> {
   const path = pathOf(platform)
   const file = platform === 'win32' ? `${name}.exe` : name
   for (const place of places) {

@@ -9,12 +9,12 @@ const Key = z.object({ system: z.string(), img: z.string(), host: z.string() })
 type Key = z.infer<typeof Key>
 
 /** A change of what is asked or how it is judged adds one, and old answers are asked again. */
-const cacheVersion = 3
+const cacheVersion = 4
 
 const Content = z.object({
   schemaVersion: z.literal(cacheVersion),
   key: Key,
-  qemu: QemuReport.omit({ firmware: true }),
+  qemu: QemuReport.omit({ firmware: true, tpm: true }),
   accelerators: z.array(AcceleratorReport),
 })
 export type CachedProbe = Pick<z.infer<typeof Content>, 'qemu' | 'accelerators'>

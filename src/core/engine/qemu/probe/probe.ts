@@ -5,6 +5,7 @@ import type { Disposer, Probe, SettingsStore } from '../../../app/services'
 import { accelerators, bestOf, judgeSelfTest, knownObstacle } from './accelerators'
 import { findQemu, type FoundQemu, type Place } from './find-qemu'
 import { findFirmware } from './firmware'
+import { findSwtpm, readTpmSupport } from './find-swtpm'
 import { readHostFacts, type HostFacts } from './host-facts'
 import { installAdvice } from './install-advice'
 import { interrogate } from './interrogate'
@@ -76,7 +77,7 @@ class QemuProbe implements Probe, Disposable {
 
   async #isStale({ systemPath, imgPath }: QemuReport): Promise<boolean> {
     try {
-      return this.#fingerprints !== `${await fingerprint(systemPath)}\n${await fingerprint(imgPath)}`
+      return this.#fingerprints !== `${await fingerprint(systemPath)}\n${await fingerprint(imgPath)}\n${await this.#swtpm()}`
     } catch {
       return true
     }
@@ -84,19 +85,25 @@ class QemuProbe implements Probe, Disposable {
 
   #fingerprints = ''
 
+  /** Which swtpm there is now. */
+  async #swtpm(): Promise<string> {
+    const path = await findSwtpm(this.#environment, this.#platform)
+    return path === null ? '' : fingerprint(path)
+  }
+
   async #probe(mayUseCache: boolean): Promise<ProbeReport> {
     const { found, missing, searched } = await findQemu({ setting: this.#qemuPath, environment: this.#environment, platform: this.#platform })
     const host = await readHostFacts(this.#platform)
     if (found === null) return withoutQemu(notFound(missing ?? 'qemu-system-x86_64', searched, this.#platform), [], host)
     const key = { system: await fingerprint(found.systemPath), img: await fingerprint(found.imgPath), host: JSON.stringify(host) }
-    this.#fingerprints = `${key.system}\n${key.img}`
+    this.#fingerprints = `${key.system}\n${key.img}\n${await this.#swtpm()}`
     try {
       const cached = mayUseCache ? await this.#cache.read(key) : null
       const known = cached ?? (await this.#ask(found, host))
       if (cached === null) await this.#cache.write(key, known)
       return {
         probedAt: new Date().toISOString(),
-        qemu: { ...known.qemu, firmware: await findFirmware(found.systemPath) },
+        qemu: { ...known.qemu, firmware: await findFirmware(found.systemPath), tpm: await readTpmSupport(this.#environment, this.#platform) },
         qemuProblem: null,
         accelerators: known.accelerators,
         bestAccelerator: bestOf(known.accelerators),

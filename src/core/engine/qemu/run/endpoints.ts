@@ -55,6 +55,7 @@ function unixEndpoints({ runtime }: RunFiles, serialPorts: number): RunEndpoints
       agent: { kind: 'unix', path: runtime.agent },
       serial: Array.from({ length: serialPorts }, (_, index) => ({ kind: 'unix' as const, path: runtime.serial(index) })),
       graphics: { kind: 'unix', path: runtime.vnc },
+      tpm: runtime.tpm,
     },
   }
 }
@@ -70,6 +71,8 @@ function tcpEndpoints(folder: string, record: TcpRecord, serialPorts: number): R
       agent: { kind: 'tcp', port: 0, psk },
       serial: Array.from({ length: serialPorts }, () => ({ kind: 'tcp' as const, port: 0, psk })),
       graphics: { kind: 'tcp', passwordFile: passwordFile(folder) },
+      // Over sockets of files alone: it has no guard on a port.
+      tpm: null,
     },
   }
 }

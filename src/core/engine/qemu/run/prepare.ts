@@ -11,6 +11,7 @@ import { chooseAudioDriver } from './audio-driver'
 import { checkSharedFolders } from './check-shared-folders'
 import type { RunEndpoints } from './endpoints'
 import { hasNvram } from './nvram'
+import { requireTpmState } from '../tpm'
 import { imagePath, type RunFiles } from './run-files'
 
 /**
@@ -20,7 +21,7 @@ import { imagePath, type RunFiles } from './run-files'
 export async function prepareArgv(plan: LaunchPlan, files: RunFiles, run: RunEndpoints, virtiofs: ArgvInput['virtiofs']): Promise<BuiltArgv> {
   const definition = runningDefinition(plan)
   const [images, nvram, kernel, audioDriver] = await Promise.all([
-    checkImages(definition, plan), checkNvram(definition, plan), checkKernel(definition, plan.machineFolder), chooseAudioDriver(definition, plan.qemu), checkSharedFolders(definition, plan), checkVsock(definition),
+    checkImages(definition, plan), checkNvram(definition, plan), checkKernel(definition, plan.machineFolder), chooseAudioDriver(definition, plan.qemu), checkSharedFolders(definition, plan), checkVsock(definition), checkTpm(definition, plan),
   ])
   return buildArgv(argvInput(plan, files, run, { images, nvram, kernel, audioDriver, virtiofs }))
 }
@@ -75,6 +76,20 @@ async function checkKernel({ boot }: MachineDefinition, machineFolder: string): 
   await checkFile({ path: kernel, readOnly: true, label: 'kernel' })
   if (initrd !== null) await checkFile({ path: initrd, readOnly: true, label: 'initial ramdisk' })
   return { kernel, initrd }
+}
+
+async function checkTpm({ tpm }: MachineDefinition, { machineFolder, qemu }: LaunchPlan): Promise<void> {
+  if (tpm === null) return
+  requireTpmProgram(qemu)
+  await requireTpmState(imagePath(machineFolder, { kind: 'own', path: tpm.state }))
+}
+
+/** What plays a machine's TPM here. Throws `CAPABILITY_MISSING` where nothing does. */
+export function requireTpmProgram({ tpm }: Pick<LaunchPlan['qemu'], 'tpm'>): string {
+  if (tpm !== undefined && tpm.program !== null) return tpm.program.path
+  throw new RingsideError('CAPABILITY_MISSING', `The machine has a TPM. ${tpm?.obstacle ?? 'The program that plays it, swtpm, was not looked for.'}`, {
+    hint: tpm?.remedy ?? 'Take the TPM out of the machine’s hardware; its state is kept.',
+  })
 }
 
 async function checkVsock({ vsock }: MachineDefinition): Promise<void> {

@@ -1,7 +1,7 @@
 import { mkdir, readFile, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { isRingsideError, RingsideError, type ProcessFailure } from '@shared/errors'
-import { consolePortCount } from '@shared/model'
+import { consolePortCount, type MachineDefinition } from '@shared/model'
 import { errnoOf } from '../../../config'
 import type { Engine, LaunchPlan, MemoryFile, RunningMachine, SavedRun } from '../../engine'
 import { connectEndpoint } from '../endpoint'
@@ -15,10 +15,11 @@ import { knownEndpoints, newEndpoints, type RunEndpoints } from './endpoints'
 import { applyFirstSettings } from './first-settings'
 import { loadState } from './load-state'
 import { ensureNvram } from './nvram'
-import { prepareArgv, runningDefinition } from './prepare'
+import { prepareArgv, requireTpmProgram, runningDefinition } from './prepare'
 import { QemuMachine } from './qemu-machine'
 import { imagePath, runFiles, type RunFiles } from './run-files'
 import { endLeftDaemons, plannedSockets, SharedFolders } from './shared-folders'
+import { requireTpmState, TpmProcess } from '../tpm'
 
 /** A loaded host may take its time until QEMU is up; a QEMU that fails ends the wait at once. */
 const startPatienceMs = 30_000
@@ -50,11 +51,15 @@ async function start(plan: LaunchPlan, platform: NodeJS.Platform, beforeGuestRun
   await ensureNvram(definition, plan.qemu, plan.machineFolder)
   const run = await newEndpoints(files, consolePortCount(definition), platform)
   const folders = await SharedFolders.start(plan, files)
-  const { qemu, notes } = await spawnQemu(plan, files, run, folders)
+  const tpm = await startTpm(plan, definition, files).catch(async (error: unknown) => {
+    await folders.kill()
+    throw error
+  })
+  const { qemu, notes } = await spawnQemu(plan, files, run, { folders, tpm })
   let qmp: QmpClient | null = null
   try {
     qmp = await connectMonitor(qemu, run, startPatienceMs)
-    const machine = new QemuMachine({ plan: { ...plan, definition }, files, run, qemu, qmp, folders, notes: [...folders.notes, ...notes], paused: true })
+    const machine = new QemuMachine({ plan: { ...plan, definition }, files, run, qemu, qmp, folders, tpm, notes: [...folders.notes, ...notes], paused: true })
     if (plan.restore !== null) {
       await loadState(qmp, { memory: savedMemory(plan.restore, plan.machineFolder), socket: files.runtime.ram, features: plan.qemu.features })
       if (plan.restore.qemuVersion !== plan.qemu.version) machine.addNote(`The state was saved with QEMU ${plan.restore.qemuVersion} and goes on with ${plan.qemu.version}.`)
@@ -65,18 +70,27 @@ async function start(plan: LaunchPlan, platform: NodeJS.Platform, beforeGuestRun
     return machine
   } catch (error) {
     qmp?.close()
-    throw await failedStart(error, qemu, plan).finally(() => folders.kill())
+    throw await failedStart(error, qemu, plan).finally(() => Promise.all([folders.kill(), tpm?.end(0)]))
   }
 }
 
-async function spawnQemu(plan: LaunchPlan, files: RunFiles, run: RunEndpoints, folders: SharedFolders): Promise<{ qemu: QemuProcess; notes: string[] }> {
+async function spawnQemu(plan: LaunchPlan, files: RunFiles, run: RunEndpoints, { folders, tpm }: { folders: SharedFolders; tpm: TpmProcess | null }): Promise<{ qemu: QemuProcess; notes: string[] }> {
   try {
     const { argv, notes } = await prepareArgv(plan, files, run, folders.sockets)
     return { qemu: await QemuProcess.spawn(plan.qemu.systemPath, argv, { logPath: files.machine.qemuLog, folder: files.runtime.folder }), notes }
   } catch (error) {
-    await folders.kill()
+    await Promise.all([folders.kill(), tpm?.end(0)])
     throw error
   }
+}
+
+/** Before QEMU, which connects to it when it starts. */
+async function startTpm({ qemu, machineFolder }: LaunchPlan, { tpm }: MachineDefinition, { runtime, machine }: RunFiles): Promise<TpmProcess | null> {
+  if (tpm === null) return null
+  const state = imagePath(machineFolder, { kind: 'own', path: tpm.state })
+  const program = requireTpmProgram(qemu)
+  await requireTpmState(state)
+  return TpmProcess.start({ program, state, runtime, logPath: machine.tpmLog })
 }
 
 function savedMemory({ ramFile, ramFormat, ramCompression }: SavedRun, machineFolder: string): MemoryFile {
@@ -102,7 +116,7 @@ async function adopt(plan: LaunchPlan, platform: NodeJS.Platform): Promise<Runni
     qmp.close()
     throw new RingsideError('NOT_FOUND', `Another machine answers at ${files.runtime.qmp}.`, { path: files.runtime.qmp, state: 'crashed' })
   }
-  const machine = new QemuMachine({ plan: { ...plan, definition }, files, run, qemu, qmp, folders: await SharedFolders.adopt(definition, files), notes: [], paused: !status.running })
+  const machine = new QemuMachine({ plan: { ...plan, definition }, files, run, qemu, qmp, folders: await SharedFolders.adopt(definition, files), tpm: definition.tpm === null ? null : await TpmProcess.find(files.runtime, files.machine.tpmLog), notes: [], paused: !status.running })
   await machine.catchUp()
   return machine
 }

@@ -31,6 +31,7 @@ import { saveState } from './save-state'
 import { takeScreenshot } from './screenshot'
 import { chooseMemoryMeans, type MemoryMeans } from './snapshot-memory'
 import { SnapshotTaking } from './take-snapshot'
+import type { TpmProcess } from '../tpm'
 
 export interface MachineParts {
   plan: LaunchPlan
@@ -39,12 +40,16 @@ export interface MachineParts {
   qemu: QemuProcess
   qmp: QmpClient
   folders: SharedFolders
+  /** What plays the machine's TPM; null where it has none, or none any more. */
+  tpm: TpmProcess | null
   notes: string[]
   paused: boolean
 }
 
 /** How long QEMU may take to end after it was asked to, flushing its disks, before it is killed. */
 const quitPatienceMs = 10_000
+/** How long a TPM may be gone before QEMU, when that ends. */
+const tpmLastsMs = 1_500
 
 /** One running QEMU machine. Made by the engine; see `RunningMachine` for the contract. */
 export class QemuMachine implements RunningMachine {
@@ -79,6 +84,7 @@ export class QemuMachine implements RunningMachine {
     this.#listen(parts.qmp)
     parts.folders.watch((sentence) => { this.addNote(sentence) })
     void parts.qemu.exited.then(() => this.#end())
+    if (parts.plan.definition.tpm !== null) this.#watchTpm()
   }
 
   get qemuPid(): number {
@@ -387,10 +393,22 @@ export class QemuMachine implements RunningMachine {
     }
   }
 
+  /** It ends with QEMU, and not before. The guest goes on without it, and its commands to it fail. */
+  #watchTpm(): void {
+    const { qemu, tpm } = this.#parts
+    void (tpm?.ended ?? Promise.resolve()).then(async () => {
+      // As a rule QEMU is about to be gone.
+      if (this.#released || (await qemu.exitedWithin(tpmLastsMs))) return
+      const words = await tpm?.lastWords()
+      this.addNote(`The machine’s TPM (swtpm) has ended while the guest runs, which can’t use it until the machine is shut down and started again.${words === undefined || words === '' ? '' : ` Its last words: ${words.split('\n').at(-1) ?? ''}`}`)
+    })
+  }
+
   async #end(): Promise<void> {
-    const { qemu, files, folders } = this.#parts
+    const { qemu, files, folders, tpm } = this.#parts
     this.#qmp.close()
-    await folders.end()
+    // Once the machine is told to be off, nothing writes to its files any more.
+    await Promise.all([folders.end(), tpm?.end()])
     const failure = await qemu.failure()
     const pidFileLeft = await access(files.runtime.pid).then(() => true, () => false)
     const { clean, reason } = judgeEnding({ cause: this.#cause, asked: this.#asked, pidFileLeft, failure })

@@ -3,6 +3,7 @@ import type { MemoryMethod } from '@shared/model'
 import type { LaunchPlan, SnapshotOrder, SnapshotTaken } from '../../engine'
 import { holdFileSystems, type HeldFileSystems, type OpenAgent } from '../agent/file-systems'
 import type { QmpClient } from '../qmp'
+import { readTpmState, writeTpmState } from '../tpm'
 import type { GuestHold } from './guest-hold'
 import { closeNodes, openOverlays, switchToOverlays, type OpenedOverlay } from './layers'
 import { MemoryTransfer, type MemoryForm } from './memory-transfer'
@@ -34,6 +35,7 @@ export class SnapshotTaking {
   #transfer: MemoryTransfer | null = null
   #memory: MemoryForm | null = null
   #fileSystems: HeldFileSystems | null = null
+  #tpmState: Uint8Array | null = null
 
   constructor(
     private readonly parts: SnapshotParts,
@@ -68,6 +70,7 @@ export class SnapshotTaking {
       await this.#keepInstant()
       await hold.resume()
       await this.#thaw()
+      if (this.order.tpm !== undefined) await writeTpmState(this.order.tpm.to, this.#tpmState)
       if (this.#method === 'live') this.#memory = (await this.#transfer?.finish()) ?? null
       await hold.end()
       return { method: this.#method, pauseMs: hold.pauseMs, memory: this.#memory, quiesced, notes: this.#notes }
@@ -92,6 +95,8 @@ export class SnapshotTaking {
 
   /** The guest stands still; when this has resolved it may go on, and all that the snapshot holds is what it was at this moment. */
   async #keepInstant(): Promise<void> {
+    // Some kilobytes; they are written when the guest has gone on.
+    if (this.order.tpm !== undefined) this.#tpmState = await readTpmState(this.order.tpm.from)
     if (this.#method === 'live') {
       await this.#switch()
       if (await this.#startInBackground()) return

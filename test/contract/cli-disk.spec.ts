@@ -35,6 +35,13 @@ test('the list shows places and images, and layers when asked', async () => {
   expect((await run('disk', 'list', '--layers')).stdout).toContain('disk0.5a10c001')
 })
 
+test('a folder is listed, told as away while it is, and no longer', async () => {
+  expect(await run('disk', 'add-place', '/media/ada/stick')).toMatchObject({ code: 0, stdout: 'Its images are listed now.\n' })
+  expect((await run('disk', 'list')).stdout).toMatch(/\/media\/ada\/stick +away/u)
+  expect((await run('disk', 'add-place', '/media/ada/stick')).stderr).toContain('listed already')
+  expect(((await run('disk', 'forget-place', '/media/ada/stick', '--json')).json as StorageOverview).places.map(({ path }) => path)).not.toContain('/media/ada/stick')
+})
+
 test('images are made, grown by more, converted, copied, checked and deleted', async () => {
   const file = `${folder}/made.qcow2`
   expect(await run('disk', 'create', file, '8G')).toMatchObject({ code: 0, stdout: 'Made.\n' })

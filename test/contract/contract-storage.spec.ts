@@ -38,6 +38,14 @@ describe.each([['MessagePort', overMessagePort], ['WebSocket', overWebSocket]] a
     expect(overview.orphans.length).toBeGreaterThan(0)
   })
 
+  test('a folder is added to the places and taken out again', async () => {
+    const kinds = (overview: StorageOverview): string[] => overview.places.map(({ kind }) => kind)
+    expect(kinds(await client.storage.addPlace({ path: '/media/ada/stick' }))).toEqual(['library', 'images', 'added', 'elsewhere'])
+    await expect(client.storage.addPlace({ path: '/media/ada/stick' })).rejects.toMatchObject({ code: 'FILE_EXISTS', data: { path: '/media/ada/stick' } })
+    expect(kinds(await client.storage.forgetPlace({ path: '/media/ada/stick' }))).toEqual(['library', 'images', 'elsewhere'])
+    await expect(client.storage.forgetPlace({ path: '/media/ada/stick' })).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' })
+  })
+
   test('a plan tells what would happen and everything that speaks against it', async () => {
     expect(DiskWorkPlan.parse(await client.storage.planWork({ kind: 'compact', path: `${folder}/debian-12-cloud.qcow2` }))).toMatchObject({ title: 'Compacting debian-12-cloud.qcow2', issues: [], steps: expect.any(Array) as string[] })
     const taken = `${folder}/damaged.qcow2`

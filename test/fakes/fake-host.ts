@@ -63,7 +63,7 @@ export function createFakeHost(options: FakeHostOptions = {}): FakeHost {
   const timers = new Set<NodeJS.Timeout>()
   const webSockets = new WebSocketServer({ noServer: true })
   let probe = fakeProbe()
-  let settings: Settings = { schemaVersion: 1, qemuPath: null, onQuit: 'ask' }
+  let settings: Settings = { schemaVersion: 1, qemuPath: null, onQuit: 'ask', storageFolders: [] }
   let tick = 0
 
   const later = (ms: number, action: () => void): void => {

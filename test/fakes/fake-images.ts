@@ -108,6 +108,7 @@ export function createFakeImages(machines: () => readonly MachineView[], orphans
     }
   }
 
+  const added: string[] = []
   const throwFirst = (work: DiskWork): void => {
     const [fault] = faults(work)
     if (fault !== undefined) throw fault
@@ -123,15 +124,26 @@ export function createFakeImages(machines: () => readonly MachineView[], orphans
         }
       })
       const sum = (within: string): number => all.filter(({ path }) => path.startsWith(within)).reduce((bytes, { actualBytes }) => bytes + actualBytes, 0)
-      const drive = { capacityBytes: 476 * GiB, freeBytes: 212 * GiB, fault: null }
+      const drive = { capacityBytes: 476 * GiB, freeBytes: 212 * GiB, fault: null, removable: false }
       return Promise.resolve({
         places: [
           { kind: 'library', path: '/home/ada/.local/share/Ringside/library', ...drive, imageBytes: sum('/home/ada/.local/share/Ringside/library/') },
           { kind: 'images', path: imagesFolder, ...drive, imageBytes: sum(imagesFolder) },
-          { kind: 'elsewhere', path: '/mnt/old virtual machines', capacityBytes: 64 * GiB, freeBytes: 3.1 * GiB, imageBytes: all.filter(({ owner, path }) => owner === null && !path.startsWith(imagesFolder)).reduce((bytes, { actualBytes }) => bytes + actualBytes, 0), fault: null },
+          ...added.map((path) => ({ kind: 'added' as const, path, removable: true, capacityBytes: null, freeBytes: null, imageBytes: 0, fault: 'It is not there now. If it is on a drive that can be taken out or on the network, connect that.' })),
+          { kind: 'elsewhere', path: '/mnt/old virtual machines', removable: false, capacityBytes: 64 * GiB, freeBytes: 3.1 * GiB, imageBytes: all.filter(({ owner, path }) => owner === null && !path.startsWith(imagesFolder)).reduce((bytes, { actualBytes }) => bytes + actualBytes, 0), fault: null },
         ],
         images: all, orphans: orphans(),
       })
+    },
+    addPlace(path) {
+      if (added.includes(path)) throw new RingsideError('FILE_EXISTS', `The folder is listed already: ${path}`, { path })
+      added.push(path)
+      return this.overview()
+    },
+    forgetPlace(path) {
+      if (!added.includes(path)) throw new RingsideError('FILE_NOT_FOUND', `This folder was not added to the list: ${path}`, { path })
+      added.splice(added.indexOf(path), 1)
+      return this.overview()
     },
     plan(work): Promise<DiskWorkPlan> {
       const issues = faults(work).map(({ message, code, data }) => ({ path: '', message: [message, data.hint].filter(Boolean).join(' '), severity: 'error' as const, code }))

@@ -103,7 +103,7 @@ test('a program that is no QEMU is said to not work, with its words', async () =
 test('another path in the settings is probed at once, and everybody is told', async () => {
   const changed: ((settings: Settings) => void)[] = []
   let path: string | null = null
-  const settings = { get: (): Settings => ({ schemaVersion: 1, qemuPath: path, onQuit: 'ask' }), onChange: (listener: (value: Settings) => void) => { changed.push(listener); return () => undefined } }
+  const settings = { get: (): Settings => ({ schemaVersion: 1, qemuPath: path, onQuit: 'ask', storageFolders: [] }), onChange: (listener: (value: Settings) => void) => { changed.push(listener); return () => undefined } }
   using made = createProbe({ cacheFolder: folder.in('cache'), settings, environment: settingDecides })
   expect((await made.current()).qemu).not.toBeNull()
   const told = new Promise<ProbeReport>((resolve) => { made.onChange(resolve) })

@@ -24,6 +24,8 @@ export function registerDisk(cli: Cli): void {
   registerCopy(cli, group)
   registerChecksum(cli, group)
   registerDelete(cli, group)
+  registerPlace(cli, group, 'add-place', 'Lists the images of a folder too, from now on.')
+  registerPlace(cli, group, 'forget-place', 'Takes a folder that was added out of the list. Its files stay as they are.')
 }
 
 const imageHelp = 'An image is named by its path, or as machine:disk for a disk of a machine as it is now.'
@@ -134,6 +136,17 @@ function registerDelete(cli: Cli, group: Group): void {
   )
 }
 
+function registerPlace(cli: Cli, group: Group, name: 'add-place' | 'forget-place', description: string): void {
+  const command = group.command(`${name} <folder>`, description).addHelpText('after', `\nExample:\n  ringside disk ${name} /media/ada/stick`)
+  command.action((folder: string) =>
+    cli.perform(command, async (run) => {
+      const path = resolve(folder)
+      const { places } = name === 'add-place' ? await run.client.storage.addPlace({ path }) : await run.client.storage.forgetPlace({ path })
+      run.answer({ places }, name === 'add-place' ? 'Its images are listed now.\n' : 'It is not listed any more. Its files are as they were.\n')
+    }),
+  )
+}
+
 /** Says what will happen, does it and tells how it ended. */
 function perform(cli: Cli, command: Command, work: (path: string, run: Run) => DiskWork | Promise<DiskWork>, done: string, image?: string, after: (job: Job) => void = () => undefined): Promise<void> {
   return cli.perform(command, async (run) => {
@@ -162,7 +175,9 @@ function sizeArgument(command: Command, text: string): DiskSize {
 }
 
 function listInWords({ places, images }: StorageOverview, layers: boolean): string {
-  const free = places.map(({ path, freeBytes, capacityBytes, imageBytes }) => [path, sizeInWords(imageBytes), freeBytes === null ? '?' : sizeInWords(freeBytes), capacityBytes === null ? '?' : sizeInWords(capacityBytes)])
+  const free = places.map(({ path, kind, fault, removable, freeBytes, capacityBytes, imageBytes }) => [
+    path, fault === null ? sizeInWords(imageBytes) : kind === 'added' ? 'away' : '?', freeBytes === null ? '?' : sizeInWords(freeBytes), capacityBytes === null ? '?' : `${sizeInWords(capacityBytes)}${removable === true ? ', removable' : ''}`,
+  ])
   const shown = images.filter((image) => layers || image.readers.length === 0 || image.users.some(({ how, direct }) => how === 'present' && direct))
   const rows = shown.map((image) => [
     [...new Set(image.users.map(({ machineName, diskId, how }) => (how === 'present' && diskId !== null ? `${machineName}:${diskId}` : machineName)))].slice(0, 3).join(', ') || '-',

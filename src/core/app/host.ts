@@ -138,6 +138,7 @@ async function compose(options: HostOptions, dataFolder: string, runtimeRoot: st
     machines,
     libraryFolder: folders.library,
     imagesFolder: folders.images,
+    settings,
     cacheFolder: folders.cache,
     layers,
     manifests: snapshots.context.manifests,

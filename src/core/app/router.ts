@@ -208,6 +208,8 @@ export const router = os.router({
     inspect: os.storage.inspect.handler(({ context, input }) => context.host.storage.inspect(input.path)),
     listFolder: os.storage.listFolder.handler(({ context, input }) => context.host.storage.listFolder(input.path)),
     overview: os.storage.overview.handler(({ context }) => context.host.images.overview()),
+    addPlace: os.storage.addPlace.handler(({ context, input }) => context.host.images.addPlace(input.path)),
+    forgetPlace: os.storage.forgetPlace.handler(({ context, input }) => context.host.images.forgetPlace(input.path)),
     planWork: os.storage.planWork.handler(({ context, input }) => context.host.images.plan(input)),
     work: os.storage.work.handler(async ({ context: { host }, input }) => {
       // Refused now rather than in a job that fails at once.

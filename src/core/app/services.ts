@@ -167,6 +167,10 @@ export interface Storage {
 /** The disk images of the library, and work on them. */
 export interface Images {
   overview(): Promise<StorageOverview>
+  /** Throws `INVALID_INPUT`, `FILE_NOT_FOUND`, `FILE_UNREADABLE`, and `FILE_EXISTS` for a folder that is listed already. */
+  addPlace(path: string): Promise<StorageOverview>
+  /** Throws `FILE_NOT_FOUND` for a folder that was not added. */
+  forgetPlace(path: string): Promise<StorageOverview>
   plan(work: DiskWork): Promise<DiskWorkPlan>
   /** Throws the first thing that speaks against it. Resolves to the machine that it is about; null: none, or several. */
   requirePossible(work: DiskWork): Promise<{ machineId: string | null }>

@@ -36,7 +36,9 @@ export interface KnownImage {
 export interface Catalogue {
   readonly images: ReadonlyMap<string, KnownImage>
   readonly orphans: readonly { readonly machineId: string; readonly machineName: string; readonly files: readonly Orphan[] }[]
-  /** Folders outside the library in which images lie that machines use. */
+  /** Folders that somebody added, links resolved where they are there. */
+  readonly addedFolders: readonly string[]
+  /** Further folders outside the library in which images lie that machines use. */
   readonly otherFolders: readonly string[]
 }
 
@@ -99,7 +101,8 @@ class Builder {
     const otherFolders = [...new Set([...this.#drafts.values()].filter(({ owner }) => owner === null).map(({ path }) => dirname(path)))]
       .filter((folder) => folder !== libraryFolder && !folder.startsWith(libraryFolder + sep))
     const imagesFolder = await realFolder(context.imagesFolder)
-    for (const folder of new Set([imagesFolder, ...otherFolders])) await this.#addFolder(folder)
+    const addedFolders = await Promise.all(context.settings.get().storageFolders.map((folder) => realFolder(folder)))
+    for (const folder of new Set([imagesFolder, ...addedFolders, ...otherFolders])) await this.#addFolder(folder)
     const readers = Map.groupBy([...this.#drafts.values()].filter(({ below }) => below !== null), ({ below }) => below ?? '')
     const images = new Map<string, KnownImage>()
     for (const draft of this.#drafts.values()) {
@@ -121,7 +124,7 @@ class Builder {
       const files = context.machines.get(definition.id).task === null ? findOrphans(whole, namesOf(whole, null)) : []
       return { machineId: definition.id, machineName: definition.name, files }
     })
-    return { images, orphans: orphans.filter(({ files }) => files.length > 0), otherFolders: otherFolders.filter((folder) => folder !== imagesFolder) }
+    return { images, orphans: orphans.filter(({ files }) => files.length > 0), addedFolders, otherFolders: otherFolders.filter((folder) => folder !== imagesFolder && !addedFolders.includes(folder)) }
   }
 
   async #addDisk(found: Survey, machine: MachineView, disk: Disk): Promise<void> {

@@ -1,3 +1,4 @@
+import type { SettingsStore } from '../app/services'
 import type { QemuImg } from '../engine/qemu'
 import type { SnapshotContext } from '../snapshot/context'
 import type { HostStorage } from '../storage'
@@ -13,6 +14,8 @@ export interface ImageContext extends Pick<SnapshotContext, 'library' | 'machine
   readonly storage: Pick<HostStorage, 'examine'>
   /** Images beside the machines. It need not be there. */
   readonly imagesFolder: string
+  /** Keeps the folders that were added. */
+  readonly settings: Pick<SettingsStore, 'get' | 'change'>
   /** For stretches of disks on their way. */
   readonly temporaryFolder: string
   /** Throws `QEMU_NOT_FOUND`. */

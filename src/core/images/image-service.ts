@@ -8,6 +8,7 @@ import type { HeldMachine } from '../machine/held-machine'
 import { CheckRecords } from './check-records'
 import type { ImageContext } from './context'
 import { readOverview } from './overview'
+import { addPlace, forgetPlace } from './places'
 import { type Prepared, prepare, targetOf } from './plan'
 import type { Subject } from './subject'
 import { Unfinished } from './unfinished'
@@ -43,6 +44,16 @@ export class ImageService implements Images {
 
   overview(): Promise<StorageOverview> {
     return readOverview(this.#context)
+  }
+
+  async addPlace(path: string): Promise<StorageOverview> {
+    await addPlace(this.#context, path)
+    return this.overview()
+  }
+
+  async forgetPlace(path: string): Promise<StorageOverview> {
+    await forgetPlace(this.#context, path)
+    return this.overview()
   }
 
   async plan(work: DiskWork): Promise<DiskWorkPlan> {

@@ -4,13 +4,14 @@ import type { StorageImage, StorageOverview, StoragePlace } from '@shared/model'
 import { realFolder } from '../snapshot/layers'
 import { type KnownImage, readCatalogue } from './catalogue'
 import type { ImageContext } from './context'
+import { isRemovable } from './removable'
 import { obstaclesOf } from './rules'
 
 /** All places and images, as they are shown. */
 export async function readOverview(context: ImageContext): Promise<StorageOverview> {
-  const { images, orphans, otherFolders } = await readCatalogue(context)
+  const { images, orphans, addedFolders, otherFolders } = await readCatalogue(context)
   const views = await Promise.all([...images.values()].map((image) => viewOf(context, image)))
-  const kinds = [['library', context.libraryFolder], ['images', context.imagesFolder], ...otherFolders.map((folder) => ['elsewhere', folder] as const)] as const
+  const kinds = [['library', context.libraryFolder], ['images', context.imagesFolder], ...addedFolders.map((folder) => ['added', folder] as const), ...otherFolders.map((folder) => ['elsewhere', folder] as const)] as const
   const places = await Promise.all(kinds.map(([kind, path]) => placeOf(kind, path, views)))
   return { places, images: views.sort((a, b) => b.actualBytes - a.actualBytes || a.path.localeCompare(b.path)), orphans: orphans.map((entry) => ({ ...entry, files: [...entry.files] })) }
 }
@@ -29,11 +30,15 @@ async function placeOf(kind: StoragePlace['kind'], path: string, images: readonl
   const inside = images.filter((image) => (kind === 'library' ? image.path.startsWith(real + sep) : image.path.slice(0, image.path.lastIndexOf(sep)) === real))
   const imageBytes = inside.reduce((sum, { actualBytes }) => sum + actualBytes, 0)
   try {
-    const { bsize, blocks, bavail } = await statfs(real)
-    return { kind, path: real, capacityBytes: bsize * blocks, freeBytes: bsize * bavail, imageBytes, fault: null }
+    const [{ bsize, blocks, bavail }, removable] = await Promise.all([statfs(real), isRemovable(real)])
+    return { kind, path: real, removable, capacityBytes: bsize * blocks, freeBytes: bsize * bavail, imageBytes, fault: null }
   } catch (error) {
-    // It is made with the first image that is put there.
-    const isOwn = kind === 'images' && (error as NodeJS.ErrnoException).code === 'ENOENT'
-    return { kind, path: real, capacityBytes: null, freeBytes: null, imageBytes, fault: isOwn ? null : `It can’t be looked at: ${(error as Error).message}` }
+    return { kind, path: real, removable: null, capacityBytes: null, freeBytes: null, imageBytes, fault: faultOf(kind, error as NodeJS.ErrnoException) }
   }
+}
+
+/** Why a folder can't be looked at, a sentence; null for one that is made with the first image that is put there. */
+function faultOf(kind: StoragePlace['kind'], { code, message }: NodeJS.ErrnoException): string | null {
+  if (code !== 'ENOENT') return `It can’t be looked at: ${message}`
+  return kind === 'images' ? null : 'It is not there now. If it is on a drive that can be taken out or on the network, connect that.'
 }

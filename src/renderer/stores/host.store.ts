@@ -54,7 +54,7 @@ export const useHostStore = defineStore('host', () => {
       probing.value = false
     }
   }
-  async function changeSettings(change: Partial<Omit<Settings, 'schemaVersion'>>): Promise<void> {
+  async function changeSettings(change: Partial<Omit<Settings, 'schemaVersion' | 'storageFolders'>>): Promise<void> {
     settings.value = await useClient().host.changeSettings(change)
   }
   return { info, probe, catalog, settings, probing, error, os, osName, load, loadInfo, loadProbe, changeSettings }

@@ -37,7 +37,12 @@ export const useStorageStore = defineStore('storage', () => {
     } while (stale)
     loading.value = false
   }
-  return { overview, error, loading, reload }
+  /** What the host answered to a change. */
+  function put(answer: StorageOverview): void {
+    overview.value = answer
+    error.value = null
+  }
+  return { overview, error, loading, reload, put }
 })
 
 /** Looks at the images for as long as the calling component lives, again whenever a machine or a job may have changed them. */

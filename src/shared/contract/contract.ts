@@ -61,7 +61,7 @@ export const contract = {
     probe: base.input(z.object({ refresh: z.boolean().default(false) })).output(ProbeReport),
     catalog: base.output(OsCatalog),
     settings: base.output(Settings),
-    changeSettings: base.input(Settings.omit({ schemaVersion: true }).partial()).output(Settings),
+    changeSettings: base.input(Settings.omit({ schemaVersion: true, storageFolders: true }).partial()).output(Settings),
   },
   machine: {
     list: base.output(z.array(MachineView)),
@@ -175,6 +175,10 @@ export const contract = {
     listFolder: base.input(z.object({ path: z.string().max(4096, longPath).nullable() })).output(FolderListing),
     /** Places and images of the library: who uses what, what is based on what, what can be done with each. */
     overview: base.output(StorageOverview),
+    /** Lists the images of a folder too, from now on. */
+    addPlace: base.input(z.object({ path: z.string().min(1).max(4096, longPath) })).output(StorageOverview),
+    /** Takes a folder that was added out of the list. Its files stay as they are. */
+    forgetPlace: base.input(z.object({ path: z.string().min(1).max(4096, longPath) })).output(StorageOverview),
     /** What a piece of work on an image would do, need and meet; changes nothing. `notes` of its job tell the outcome. */
     planWork: base.input(DiskWork).output(DiskWorkPlan),
     /** Works on an image: a job. What speaks against it is told before it begins. */

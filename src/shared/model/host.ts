@@ -119,5 +119,7 @@ export const Settings = z.object({
   qemuPath: z.string().max(4096).nullable().default(null),
   /** What becomes of running machines when the window quits; `ask` asks. */
   onQuit: z.enum(['ask', 'keepRunning', 'save', 'shutDown']).default('ask'),
+  /** Folders whose disk images are listed beside those of the library; absolute. They need not be there, such as those on a drive that is unplugged. */
+  storageFolders: z.array(z.string().min(1).max(4096)).max(64).default([]),
 })
 export type Settings = z.infer<typeof Settings>

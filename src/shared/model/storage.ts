@@ -100,9 +100,11 @@ export type StorageImage = z.infer<typeof StorageImage>
 
 /** A folder in which images lie. */
 export const StoragePlace = z.object({
-  /** `library`: the machines. `images`: images beside the machines. `elsewhere`: a folder with disks that machines use. */
-  kind: z.enum(['library', 'images', 'elsewhere']),
+  /** `library`: the machines. `images`: images beside the machines. `added`: a folder that somebody added. `elsewhere`: a folder with disks that machines use. */
+  kind: z.enum(['library', 'images', 'added', 'elsewhere']),
   path: z.string(),
+  /** It is on a drive that can be taken out; null: the system does not tell. */
+  removable: z.boolean().nullable().default(null),
   /** Of the drive, bytes; null: the system does not tell. */
   capacityBytes: z.number().nullable(),
   freeBytes: z.number().nullable(),

@@ -20,11 +20,13 @@ const free = Object.fromEntries(DiskWorkKind.options.map((kind) => [kind, null])
 const image = (name: string, changes: Partial<StorageImage> = {}): StorageImage => ({
   path: `/images/${name}`, name, owner: null, format: 'qcow2', virtualBytes: GiB, actualBytes: GiB, below: null, readers: [], users: [], fault: null, check: null, obstacles: free, ...changes,
 })
-const place = { kind: 'images' as const, path: '/images', capacityBytes: 100 * GiB, freeBytes: 50 * GiB, imageBytes: GiB, fault: null }
+const place = { kind: 'images' as const, path: '/images', removable: false, capacityBytes: 100 * GiB, freeBytes: 50 * GiB, imageBytes: GiB, fault: null }
 const shown = (images: StorageImage[]): StorageOverview => ({ places: [place], images, orphans: [] })
 
 const overview = vi.fn<() => Promise<StorageOverview>>()
 const planWork = vi.fn()
+const addPlace = vi.fn()
+const forgetPlace = vi.fn()
 const work = vi.fn<(work: DiskWork) => Promise<unknown>>()
 let restore: () => void
 
@@ -34,7 +36,7 @@ beforeEach(() => {
   overview.mockReset()
   planWork.mockReset().mockResolvedValue({ title: 'x', steps: ['It is done.'], neededBytes: GiB, freeBytes: 2 * GiB, issues: [] })
   work.mockReset().mockResolvedValue(aJob(1, { kind: 'disk.check', title: 'Checking b.qcow2' }))
-  restore = replaceClient({ storage: { overview, planWork, work } } as unknown as Client)
+  restore = replaceClient({ storage: { overview, planWork, work, addPlace, forgetPlace } } as unknown as Client)
 })
 afterEach(() => { restore() })
 
@@ -132,4 +134,28 @@ test('nothing at all, nothing found, and a host that does not answer are told ap
   useJobsStore().put(aJob(1, { state: 'failed' }))
   await flushPromises()
   expect(document.querySelector('[role=alert]')?.textContent).toContain('The library can’t be read')
+})
+
+test('a folder is added, shown while it is away, and taken out again', async () => {
+  const away: StorageOverview['places'][number] = { kind: 'added', path: '/media/stick', removable: null, capacityBytes: null, freeBytes: null, imageBytes: 0, fault: 'It is not there now.' }
+  overview.mockResolvedValue(shown([image('a.qcow2')]))
+  addPlace.mockRejectedValueOnce(new RingsideError('FILE_NOT_FOUND', 'There is no such file: /media/stik')).mockResolvedValue({ ...shown([image('a.qcow2')]), places: [place, away] })
+  forgetPlace.mockResolvedValue(shown([image('a.qcow2')]))
+  await open()
+  button('Add a folder…').click()
+  await vi.waitFor(() => { if (document.querySelector('[data-testid=storage-place-path]') === null) throw new Error('It is not drawn yet.') })
+  const field = document.querySelector('[data-testid=storage-place-path]') as HTMLInputElement
+  for (const [path, words] of [['/media/stik', 'There is no such file'], [' /media/stick ', 'It is not there now.']] as const) {
+    field.value = path
+    field.dispatchEvent(new Event('input'))
+    await flushPromises()
+    document.querySelector('[data-testid=storage-add-place]')?.dispatchEvent(new Event('submit', { cancelable: true }))
+    await flushPromises()
+    expect(document.body.textContent).toContain(words)
+  }
+  expect(addPlace).toHaveBeenLastCalledWith({ path: '/media/stick' })
+  document.querySelector<HTMLElement>('[aria-label="Take out of the list"]')?.click()
+  await flushPromises()
+  expect(forgetPlace).toHaveBeenCalledWith({ path: '/media/stick' })
+  expect(document.body.textContent).not.toContain('It is not there now.')
 })

@@ -3,7 +3,7 @@ import { formatAgo } from '../../lib/format'
 
 export const formatNames = { qcow2: 'qcow2', raw: 'raw', vmdk: 'VMDK', vdi: 'VDI', vhdx: 'VHDX', vpc: 'VHD' } as const
 
-export const placeNames: Readonly<Record<StoragePlace['kind'], string>> = { library: 'Library', images: 'Images', elsewhere: 'Elsewhere' }
+export const placeNames: Readonly<Record<StoragePlace['kind'], string>> = { library: 'Library', images: 'Images', added: 'Added folder', elsewhere: 'Elsewhere' }
 
 /** What can be done with an image that is there, in the order of the buttons. */
 export const workLooks: Readonly<Record<Exclude<DiskWorkKind, 'create'>, { label: string; icon: string; go: string; title: (name: string) => string }>> = {

@@ -10,7 +10,7 @@ const rounds = 3
 const plan: LaunchPlan = {
   definition: {
     schemaVersion: machineSchemaVersion, createdBy: 'ringside', id: '00000000-0000-4000-8000-000000000000', name: 'warm-up', notes: '', createdAt: '2026-01-01T00:00:00.000Z', osId: 'other',
-    engine: 'qemu', accelerator: 'auto', machineType: 'q35', firmware: { type: 'uefi', secureBoot: false, nvram: 'firmware/nvram.qcow2' }, processors: { sockets: 1, cores: 1, threads: 1, model: 'auto', features: [], priority: 'normal', maximum: null, plugged: 0 },
+    engine: 'qemu', accelerator: 'auto', machineType: 'q35', firmware: { type: 'uefi', secureBoot: false, nvram: 'firmware/nvram.qcow2' }, processors: { sockets: 1, cores: 1, threads: 1, model: 'auto', features: [], priority: 'normal', limitPercent: null, maximum: null, plugged: 0 },
     memoryMiB: 1, memory: { maximumMiB: null, pluggedMiB: 0, targetMiB: null, hugePages: false, shared: false }, clock: 'utc',
     boot: { order: ['disk0'], menu: false, kernel: { kernel: { kind: 'external', path: '/kernel' }, initrd: null, commandLine: '' } },
     disks: [{ id: 'disk0', image: { kind: 'own', path: 'disks/disk0.qcow2' }, format: 'qcow2', bus: 'virtio-blk', readOnly: false, cache: 'auto', discard: true, detectZeroes: 'auto', aio: 'auto', serial: null, limits: null, slot: null }],

@@ -41,7 +41,7 @@ export function fakeView(definition: MachineDefinition, state: MachineState, cha
 export function fakeMachines(): MachineView[] {
   return [
     fakeView(fakeDefinition(fakeIds.running, 'web-01'), 'running'),
-    fakeView(fakeDefinition(fakeIds.busy, 'build-agent', { memoryMiB: 8192, processors: { sockets: 1, cores: 4, threads: 1, model: 'auto', features: [], priority: 'normal', maximum: null, plugged: 0 }, osId: 'ubuntu', snapshotPolicy: { every: 'hour', keep: { hourly: 24, daily: 14, weekly: 8 }, memory: false } }), 'running'),
+    fakeView(fakeDefinition(fakeIds.busy, 'build-agent', { memoryMiB: 8192, processors: { sockets: 1, cores: 4, threads: 1, model: 'auto', features: [], priority: 'normal', limitPercent: null, maximum: null, plugged: 0 }, osId: 'ubuntu', snapshotPolicy: { every: 'hour', keep: { hourly: 24, daily: 14, weekly: 8 }, memory: false } }), 'running'),
     fakeView(fakeDefinition(fakeIds.stopped, 'windows-11', { osId: 'windows-11', memoryMiB: 8192, firmware: { type: 'uefi', secureBoot: true, nvram: 'firmware/nvram.qcow2' }, clock: 'localtime' }), 'stopped'),
     fakeView(fakeDefinition(fakeIds.paused, 'router', { memoryMiB: 256, osId: 'alpine' }), 'paused'),
     fakeView(fakeDefinition(fakeIds.saved, 'research'), 'saved', { saved: { at: '2026-11-20T17:30:00.000Z', sizeBytes: 734_003_200, qemuVersion: '7.2.22' } }),

@@ -303,7 +303,7 @@ export function createFakeHost(options: FakeHostOptions = {}): FakeHost {
         return issues
       },
       create: (request, reporter) =>
-        createFrom(fakeDefinition(randomUUID(), request.name, { osId: request.osId, memoryMiB: request.memoryMiB, processors: { sockets: 1, cores: request.processors, threads: 1, model: 'auto', features: [], priority: 'normal', maximum: null, plugged: 0 } }), reporter),
+        createFrom(fakeDefinition(randomUUID(), request.name, { osId: request.osId, memoryMiB: request.memoryMiB, processors: { sockets: 1, cores: request.processors, threads: 1, model: 'auto', features: [], priority: 'normal', limitPercent: null, maximum: null, plugged: 0 } }), reporter),
       createSample: (name, reporter) => {
         const taken = new Set([...machines.values()].map((machine) => machine.definition.name))
         let free = name ?? 'Sample'

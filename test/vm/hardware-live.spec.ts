@@ -1,6 +1,10 @@
+import { access, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { MachineHardware, MachineView } from '@shared/model'
+import { readProcessTimes } from '@core/engine/qemu/metrics/process-times'
+import { findControlGroups, groupOf } from '@core/engine/qemu/process/control-groups'
 import { hardwareOf } from '@core/hardware/hardware'
 import { buildPrograms, type BuiltPrograms } from './support/build-worker'
 import { grubIso, linuxGuest } from './support/guests'
@@ -79,6 +83,7 @@ async function atShell<Result>(open: { openConsole(id: string, kind: 'serial'): 
   }
 }
 
+const processSeconds = async (pid: number | null): Promise<number> => (await readProcessTimes(pid ?? 0, [])).processSeconds ?? 0
 const now = ({ next, definition }: MachineView): MachineHardware => next ?? hardwareOf(definition)
 const card = { id: 'net1', model: 'virtio-net', macAddress: '52:54:00:00:00:02', backend: { type: 'user' }, linkUp: true, slot: null } as const
 
@@ -184,6 +189,27 @@ test('limits hold from the next request on; what can’t be live waits, is shown
     await shell.until(`[ $(${available}) -gt ${String(roomy - 20_000)} ]`)
   })
 
+  // And the host's processor time, of which the kernel keeps account: the guest spins, and is held back.
+  const groups = await findControlGroups()
+  let gone: string | null = null
+  const slow = { ...limited, processors: { ...limited.processors, limitPercent: 30 } }
+  if (typeof groups === 'string') expect((await open.services.hardware.plan(id, slow)).issues).toContainEqual(expect.objectContaining({ path: 'processors.limitPercent', severity: 'error' }))
+  else {
+    expect(await hardware.change(id, slow, limited)).toMatchObject([{ path: 'processors.limitPercent', when: 'now' }])
+    const { qemuPid = null } = (await machines.get(id)).run ?? {}
+    const group = await groupOf(qemuPid ?? 0, `ringside-${id}`)
+    const throttled = async (): Promise<number> => Number(/nr_throttled (\d+)/u.exec(await readFile(join(group?.folder ?? '', 'cpu.stat'), 'utf8'))?.[1])
+    await atShell(open, id, (shell) => shell.ask('{ while :; do :; done; } >/dev/null 2>&1 & echo $! >/run/spinner'))
+    const [from, cpuFrom, heldFrom] = [performance.now(), await processSeconds(qemuPid), await throttled()]
+    await expect.poll(throttled).toBeGreaterThan(heldFrom + 15)
+    const share = (await processSeconds(qemuPid) - cpuFrom) / ((performance.now() - from) / 1000)
+    expect(share).toBeLessThan(0.4)
+    expect(await hardware.change(id, limited, slow)).toMatchObject([{ path: 'processors.limitPercent', when: 'now' }])
+    await atShell(open, id, (shell) => shell.ask('kill $(cat /run/spinner)'))
+    expect(await readFile(join(group?.folder ?? '', groups.version === 2 ? 'cpu.max' : 'cpu.cfs_quota_us'), 'utf8')).toMatch(/^(max|-1)/u)
+    gone = group?.folder ?? null
+  }
+
   const more = { ...limited, memoryMiB: 320, clock: 'localtime' as const }
   const waiting = await hardware.change(id, more, limited)
   expect(waiting.map(({ path, when }) => [path, when])).toEqual([['memoryMiB', 'nextStart'], ['clock', 'nextStart']])
@@ -205,6 +231,7 @@ test('limits hold from the next request on; what can’t be live waits, is shown
   expect(history.length).toBeGreaterThanOrEqual(4)
   expect((await hardware.version(id, history.at(-1)?.id ?? '')).disks).toEqual([])
   await machines.powerOff(id)
+  if (gone !== null) await expect.poll(() => access(gone ?? '').then(() => 'there', () => 'gone')).toBe('gone')
 })
 
 test('a host that is killed in the middle of a plug leaves a machine that the next one knows, and can take the disk out of', async () => {

@@ -51,7 +51,7 @@ test('a modern Linux from a disc gets the paravirtual devices that it has driver
     accelerator: 'auto',
     machineType: 'pc-q35-7.2',
     firmware: { type: 'uefi', secureBoot: false, nvram: 'firmware/nvram.qcow2' },
-    processors: { sockets: 1, cores: 2, threads: 1, model: 'auto', features: [], priority: 'normal', maximum: null, plugged: 0 },
+    processors: { sockets: 1, cores: 2, threads: 1, model: 'auto', features: [], priority: 'normal', limitPercent: null, maximum: null, plugged: 0 },
     memoryMiB: 2048,
     memory: { maximumMiB: null, pluggedMiB: 0, targetMiB: null, hugePages: false, shared: false },
     clock: 'utc',

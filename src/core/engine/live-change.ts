@@ -20,6 +20,8 @@ export const LiveChange = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('plugProcessor'), plugged: z.int().min(1) }),
   /** The last one that was put in, so that as many as that stay. */
   z.object({ kind: z.literal('unplugProcessor'), plugged: z.int().min(0) }),
+  /** Of the host's processor time, percent of one processor; null: no limit. */
+  z.object({ kind: z.literal('limitProcessorTime'), percent: z.int().min(1).nullable() }),
   z.object({ kind: z.literal('prioritise'), priority: MachineDefinition.shape.processors.shape.priority }),
 ])
 export type LiveChange = z.infer<typeof LiveChange>
@@ -48,6 +50,8 @@ export function withLiveChange<T extends Pick<MachineDefinition, 'disks' | 'nics
     case 'plugProcessor':
     case 'unplugProcessor':
       return { ...definition, processors: { ...definition.processors, plugged: change.plugged } }
+    case 'limitProcessorTime':
+      return { ...definition, processors: { ...definition.processors, limitPercent: change.percent } }
     case 'prioritise':
       return { ...definition, processors: { ...definition.processors, priority: change.priority } }
   }

@@ -122,6 +122,8 @@ async function takeBack({ context, held }: HardwareWork, change: LiveChange, bef
         return withLiveChange(now, { ...change, targetMiB: before.memory.targetMiB })
       case 'plugProcessor':
         return withLiveChange(now, { ...change, plugged: held.run?.definition.processors.plugged ?? before.processors.plugged })
+      case 'limitProcessorTime':
+        return withLiveChange(now, { ...change, percent: before.processors.limitPercent })
       case 'prioritise':
         return withLiveChange(now, { ...change, priority: before.processors.priority })
       case 'unplugDisk':

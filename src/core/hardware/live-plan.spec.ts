@@ -53,10 +53,10 @@ test('limits, cables, discs, priority and pluggable memory are live; anything el
   const limits = { bytesPerSecond: 1000, bytesReadPerSecond: 0, bytesWrittenPerSecond: 0, requestsPerSecond: 0, readsPerSecond: 0, writesPerSecond: 0 }
   const image = { kind: 'external' as const, path: '/isos/a.iso' }
   const { changes, differences } = plan(running, {
-    disks: [disk('disk0', { limits })], nics: [nic('net0', { linkUp: false })], cdroms: [{ id: 'cd0', image, bus: 'sata' }], processors: { ...running.processors, priority: 'low' }, memory: { ...memory, pluggedMiB: 256 },
+    disks: [disk('disk0', { limits })], nics: [nic('net0', { linkUp: false })], cdroms: [{ id: 'cd0', image, bus: 'sata' }], processors: { ...running.processors, priority: 'low', limitPercent: 50 }, memory: { ...memory, pluggedMiB: 256 },
   })
   expect(changes).toEqual([
-    { kind: 'limitDisk', id: 'disk0', limits }, { kind: 'setLink', id: 'net0', up: false }, { kind: 'changeMedium', id: 'cd0', image }, { kind: 'plugMemory', pluggedMiB: 256 }, { kind: 'prioritise', priority: 'low' },
+    { kind: 'limitDisk', id: 'disk0', limits }, { kind: 'setLink', id: 'net0', up: false }, { kind: 'changeMedium', id: 'cd0', image }, { kind: 'plugMemory', pluggedMiB: 256 }, { kind: 'limitProcessorTime', percent: 50 }, { kind: 'prioritise', priority: 'low' },
   ])
   expect(differences.map(({ when }) => when)).toEqual(differences.map(() => 'now'))
   expect(plan(running, { disks: [disk('disk0', { limits, cache: 'writeback' })], memoryMiB: 512, memory: { ...memory, pluggedMiB: 256 } }).changes).toEqual([])

@@ -105,6 +105,7 @@ export function planLive(running: MachineDefinition, stored: MachineDefinition, 
   const processors = planProcessors(running, hardware, accelerator)
   if (typeof processors === 'string') waits.set('processors.plugged', processors)
   else changes.push(...processors)
+  if (running.processors.limitPercent !== hardware.processors.limitPercent) changes.push({ kind: 'limitProcessorTime', percent: hardware.processors.limitPercent })
   if (running.processors.priority !== hardware.processors.priority) changes.push({ kind: 'prioritise', priority: hardware.processors.priority })
   const wanted = { ...hardware, disks, nics }
   const live = new Set(changes.map(pathOf))
@@ -144,6 +145,8 @@ export function pathOf(change: LiveChange): string {
     case 'plugProcessor':
     case 'unplugProcessor':
       return 'processors.plugged'
+    case 'limitProcessorTime':
+      return 'processors.limitPercent'
     case 'prioritise':
       return 'processors.priority'
   }

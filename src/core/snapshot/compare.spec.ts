@@ -21,7 +21,7 @@ function difference(changes: Partial<MachineDefinition>): string[] {
 
 test('hardware is compared in words', () => {
   expect(difference({ memoryMiB: 4096 })).toEqual(['Memory: 2,048 MiB → 4,096 MiB'])
-  expect(difference({ processors: { sockets: 1, cores: 4, threads: 2, model: 'host', features: [], priority: 'normal', maximum: null, plugged: 0 } })).toEqual(['Processors: 2 (1 socket, 2 cores, 1 thread) → 8 (1 socket, 4 cores, 2 threads)', 'Processor model: Best available → host'])
+  expect(difference({ processors: { sockets: 1, cores: 4, threads: 2, model: 'host', features: [], priority: 'normal', limitPercent: null, maximum: null, plugged: 0 } })).toEqual(['Processors: 2 (1 socket, 2 cores, 1 thread) → 8 (1 socket, 4 cores, 2 threads)', 'Processor model: Best available → host'])
   expect(difference({ firmware: { type: 'uefi', secureBoot: true, nvram: 'firmware/nvram.qcow2' } })).toEqual(['Firmware: BIOS → UEFI with Secure Boot'])
   expect(difference({ boot: { order: ['cd0', 'disk0'], menu: true, kernel: { kernel: own('vmlinuz'), initrd: null, commandLine: 'quiet' } } })).toEqual([
     'Starts from: Nothing → cd0, disk0', 'Boot menu: No → Yes', 'Kernel: - → vmlinuz',

@@ -49,6 +49,7 @@ export function factsOf(definition: MachineDefinition): Fact[] {
     { path: 'processors.model', label: 'Processor model', value: processors.model === 'auto' ? 'Best available' : processors.model },
     { path: 'processors.features', label: 'Processor features', value: processors.features.length === 0 ? 'Those of the model' : processors.features.join(' ') },
     { path: 'processors.priority', label: 'Priority', value: capitalised(processors.priority) },
+    { path: 'processors.limitPercent', label: 'Processor time at most', value: processors.limitPercent === null ? 'No limit' : `${number.format(processors.limitPercent)} % of a processor` },
     { path: 'processors.maximum', label: 'Processors that can be put in', value: processors.maximum === null ? null : `Up to ${number.format(processors.maximum)}` },
     { path: 'processors.plugged', label: 'Processors put in', value: number.format(processors.plugged) },
     { path: 'accelerator', label: 'Acceleration', value: definition.accelerator === 'auto' ? 'Best available' : definition.accelerator.toUpperCase() },

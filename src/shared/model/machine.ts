@@ -79,6 +79,8 @@ export const MachineDefinition = z.object({
     features: z.array(z.string().regex(/^[+-][a-z0-9][a-z0-9._-]{0,63}$/u, 'A feature is QEMU’s name of it after a plus or a minus, such as +aes or -avx2.')).max(64).default([]),
     /** How much of the host the machine gets while others want it too: the priority of its process. */
     priority: z.enum(['low', 'normal', 'high']).default('normal'),
+    /** How much processor time the machine may take of the host, percent of one of its processors; null: as much as there is. */
+    limitPercent: z.int().min(10, 'With less than 10 % of a processor a machine hardly answers.').max(102_400).nullable().default(null),
     /** Processors can be put in up to this many while the machine runs, on further sockets; null: not. */
     maximum: z.int().min(2).max(1024).nullable().default(null),
     /** What is put in beyond those of the sockets. They have the next places on the board, in order. */

@@ -59,6 +59,9 @@ function processorProperties(definition: MachineDefinition, surroundings: Hardwa
     }),
     property('processors.model', 'Processor model', '-cpu', 'Which processor the guest sees. “Best available” is the fastest.', 'choice', { choices: cpuModelChoices(surroundings) }),
     property('processors.features', 'Processor features', '-cpu +feature', 'Features added to the model with a plus, or taken from it with a minus, by QEMU’s names.', 'list'),
+    property('processors.limitPercent', 'Processor time at most', 'cgroup cpu.max', 'Of this computer’s processor time, in percent of one processor: 150 is one and a half. Empty: no limit.', 'number', {
+      live, minimum: 10, maximum: 100 * surroundings.host.logicalProcessors, unit: '%', obstacle: surroundings.host.processorTimeObstacle,
+    }),
     property('processors.priority', 'Priority', 'setpriority', 'Who goes first when the computer has not time enough for all.', 'choice', { live, choices: choicesOf(priorities, surroundings) }),
   ]
 }

@@ -21,5 +21,5 @@ export const wholeQemu: QemuReport = {
 export const wholeSurroundings: HardwareSurroundings = {
   qemu: wholeQemu, accelerator: 'tcg',
   accelerators: [{ name: 'tcg', works: true, selfTestMs: 400, reason: 'ok', message: 'Works.', remedy: null, detail: '' }, { name: 'kvm', works: false, selfTestMs: null, reason: 'no-device', message: 'There is no /dev/kvm.', remedy: null, detail: '' }],
-  host: { platform: 'linux', logicalProcessors: 8, memoryMiB: 16_384, hugePages: { pageMiB: 2, free: 4096 }, vhostVsock: true, renderNode: 'usable', virtiofs: { virtiofsd: { path: '/usr/libexec/virtiofsd', dialect: 'rust', sandbox: 'namespace', readOnly: true, translatesIds: true }, obstacle: null } },
+  host: { platform: 'linux', logicalProcessors: 8, memoryMiB: 16_384, hugePages: { pageMiB: 2, free: 4096 }, vhostVsock: true, renderNode: 'usable', processorTimeObstacle: null, virtiofs: { virtiofsd: { path: '/usr/libexec/virtiofsd', dialect: 'rust', sandbox: 'namespace', readOnly: true, translatesIds: true }, obstacle: null } },
 }

@@ -78,7 +78,7 @@ describe('every property of the schema', () => {
 
 /** What is not on the command line: names for people, what is set over QMP before the guest runs (see the specs with guests), and what the golden of plugged devices shows. */
 const outsideArgv = [
-  'osId', 'usbDevices.*.name', 'nics.*.linkUp', 'memory.targetMiB', 'processors.priority', 'nics.*.slot', 'disks.*.slot', 'clipboard', 'firmware.nvram', 'firmware.secureBoot', 'tpm.state',
+  'osId', 'usbDevices.*.name', 'nics.*.linkUp', 'memory.targetMiB', 'processors.priority', 'processors.limitPercent', 'nics.*.slot', 'disks.*.slot', 'clipboard', 'firmware.nvram', 'firmware.secureBoot', 'tpm.state',
   ...['bytesPerSecond', 'bytesReadPerSecond', 'bytesWrittenPerSecond', 'requestsPerSecond', 'readsPerSecond', 'writesPerSecond'].map((name) => `disks.*.limits.${name}`),
 ]
 
@@ -163,9 +163,10 @@ test('what the balloon leaves is within the memory, needs the balloon, and littl
 })
 
 test('what this computer or this QEMU has not is an obstacle with its reason', () => {
-  const bare: HardwareSurroundings = { ...wholeSurroundings, qemu: { ...wholeQemu, devices: [], features: {}, firmware: [] }, host: { platform: 'darwin', logicalProcessors: 8, memoryMiB: 16_384, hugePages: null, vhostVsock: false, renderNode: 'missing', virtiofs: { virtiofsd: null, obstacle: 'Only on Linux.' } } }
+  const bare: HardwareSurroundings = { ...wholeSurroundings, qemu: { ...wholeQemu, devices: [], features: {}, firmware: [] }, host: { platform: 'darwin', logicalProcessors: 8, memoryMiB: 16_384, hugePages: null, vhostVsock: false, renderNode: 'missing', processorTimeObstacle: 'macOS has no limit of processor time for a program that runs.', virtiofs: { virtiofsd: null, obstacle: 'Only on Linux.' } } }
   const obstacle = (path: string): string | null | undefined => properties(bare).get(path)?.obstacle
   expect(obstacle('memory.hugePages')).toContain('only on Linux')
+  expect(obstacle('processors.limitPercent')).toContain('macOS')
   expect(obstacle('vsock.cid')).toBe('Only on Linux.')
   expect(obstacle('panicDevice')).toContain('without pvpanic')
   expect(obstacle('tpm.version')).toContain('without TPM')
@@ -210,7 +211,7 @@ test('processors say why they wait for a start, and what is live says so', () =>
   expect(properties({ ...wholeSurroundings, accelerator: 'whpx' }, growing).get('processors.plugged')?.live.possible).toBe(false)
   expect(properties().get('processors.plugged')?.obstacle).toContain('at most first')
   expect([...properties().values()].filter(({ live }) => live.possible).map(({ path }) => path)).toEqual([
-    'processors.priority', 'memory.targetMiB',
+    'processors.limitPercent', 'processors.priority', 'memory.targetMiB',
     ...['bytesPerSecond', 'bytesReadPerSecond', 'bytesWrittenPerSecond', 'requestsPerSecond', 'readsPerSecond', 'writesPerSecond'].map((name) => `disks.*.limits.${name}`), 'cdroms.*.image', 'nics.*.linkUp',
   ])
   for (const { path, live } of properties().values()) if (!live.possible) expect([path, live.reason === null]).toEqual([path, false])

@@ -3,6 +3,7 @@ import { access, readdir, readFile } from 'node:fs/promises'
 import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
 import type { AcceleratorName, AcceleratorReport, QemuReport } from '@shared/model'
+import { findControlGroups } from '../process/control-groups'
 import { askVirtiofs, type VirtiofsReport } from '../virtiofs'
 
 /** What this computer is like, as far as it decides over hardware. */
@@ -16,6 +17,8 @@ export interface HardwareHost {
   vhostVsock: boolean
   /** A graphics processor that programs may draw with, without a screen [Linux: drm-uapi.rst, render nodes]; `forbidden`: not by this user. */
   renderNode: 'usable' | 'forbidden' | 'missing'
+  /** Why no machine's processor time can be limited, a sentence; null: it can. */
+  processorTimeObstacle: string | null
   /** Sharing folders through virtiofs, as this computer’s virtiofsd answered and proved. */
   virtiofs: VirtiofsReport
 }
@@ -35,13 +38,14 @@ export const vsockPath = '/dev/vhost-vsock'
 export async function readHardwareHost(qemuPath: string, platform: NodeJS.Platform = process.platform): Promise<HardwareHost> {
   const linux = platform === 'linux'
   const noNode: HardwareHost['renderNode'] = 'missing'
-  const [vhostVsock, meminfo, renderNode, virtiofs] = await Promise.all([
+  const [vhostVsock, meminfo, renderNode, virtiofs, groups] = await Promise.all([
     linux ? mayUse(vsockPath) : false,
     linux ? readFile('/proc/meminfo', 'utf8').catch(() => '') : '',
     linux ? findRenderNode('/dev/dri') : noNode,
     askVirtiofs(qemuPath, platform),
+    findControlGroups(platform),
   ])
-  return { platform, logicalProcessors: availableParallelism(), memoryMiB: Math.floor(totalmem() / 2 ** 20), hugePages: hugePagesOf(meminfo), vhostVsock, renderNode, virtiofs }
+  return { platform, logicalProcessors: availableParallelism(), memoryMiB: Math.floor(totalmem() / 2 ** 20), hugePages: hugePagesOf(meminfo), vhostVsock, renderNode, processorTimeObstacle: typeof groups === 'string' ? groups : null, virtiofs }
 }
 
 function mayUse(path: string): Promise<boolean> {

@@ -1,7 +1,9 @@
 import { readdir } from 'node:fs/promises'
 import { constants, setPriority } from 'node:os'
+import { dirname } from 'node:path'
 import type { MachineDefinition } from '@shared/model'
 import type { QmpClient } from '../qmp'
+import { findControlGroups, freeProcessorTime, groupOf, limitProcessorTime } from '../process/control-groups'
 import { limitDisk } from './disk-limits'
 
 const priorities: Readonly<Record<MachineDefinition['processors']['priority'], number>> = {
@@ -9,14 +11,43 @@ const priorities: Readonly<Record<MachineDefinition['processors']['priority'], n
 }
 
 /**
- * What a command line can't say, before the guest runs for the first time: limits of disks, cables that are not plugged in, what the balloon leaves of memory, the priority of the process.
+ * What a command line can't say, before the guest runs for the first time: limits of disks, cables that are not plugged in, what the balloon leaves of memory, the share and the priority of the process.
  * @returns what is less than the definition asks for, a sentence each
  */
 export async function applyFirstSettings(qmp: QmpClient, definition: MachineDefinition, pid: number): Promise<string[]> {
   for (const { id, limits } of definition.disks) if (limits !== null) await limitDisk(qmp, definition, id, limits)
   for (const { id, linkUp } of definition.nics) if (!linkUp) await setLink(qmp, id, false)
   if (definition.balloon && definition.memory.targetMiB !== null) await setMemoryTarget(qmp, definition)
-  return definition.processors.priority === 'normal' ? [] : prioritise(pid, definition.processors.priority)
+  const limited = definition.processors.limitPercent === null ? [] : await limitTime(definition, pid)
+  return [...limited, ...(definition.processors.priority === 'normal' ? [] : await prioritise(pid, definition.processors.priority))]
+}
+
+/** The group of the host's kernel that a machine's processor time is counted in. */
+export function timeGroup({ id }: Pick<MachineDefinition, 'id'>): string {
+  return `ringside-${id}`
+}
+
+/**
+ * The share of the host's processor time that the machine's process may take, from now on.
+ * @returns why it could not be had, a sentence
+ */
+export async function limitTime(definition: Pick<MachineDefinition, 'id' | 'processors'>, pid: number): Promise<string[]> {
+  const { limitPercent } = definition.processors
+  const name = timeGroup(definition)
+  const failed = (why: string): string[] => [`The machine’s processor time is not limited as wanted: ${why}`]
+  try {
+    if (limitPercent === null) {
+      await freeProcessorTime(pid, name)
+      return []
+    }
+    const known = await groupOf(pid, name)
+    const groups = known === null ? await findControlGroups() : { version: known.version, parent: dirname(known.folder) }
+    if (typeof groups === 'string') return failed(groups)
+    await limitProcessorTime(groups, { name, pid, percent: limitPercent })
+    return []
+  } catch (error) {
+    return failed(`this computer does not allow it (${(error as NodeJS.ErrnoException).code ?? (error as Error).message}).`)
+  }
 }
 
 /** Plugs a card's cable in, or pulls it out. */

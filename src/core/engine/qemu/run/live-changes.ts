@@ -11,7 +11,7 @@ import { checkImage } from '../image/check-image'
 import { QmpCommandError, QmpTimeoutError, type QmpClient } from '../qmp'
 import type { JsonObject } from '../qmp/qmp-types'
 import { limitDisk } from './disk-limits'
-import { prioritise, setLink, setMemoryTarget } from './first-settings'
+import { limitTime, prioritise, setLink, setMemoryTarget } from './first-settings'
 import { blockCommandMs, closeNodes, nodeFiles } from './layers'
 import { lastProcessor, plugProcessor, pluggedProcessors } from './processors'
 import { imagePath } from './run-files'
@@ -63,6 +63,11 @@ export async function makeLiveChange(machine: LiveMachine, change: LiveChange): 
       })
     case 'unplugProcessor':
       return unplugProcessor(machine, change.plugged)
+    case 'limitProcessorTime': {
+      const [obstacle] = await limitTime(withLiveChange(machine.definition, change), machine.pid)
+      if (obstacle !== undefined) throw new RingsideError('CAPABILITY_MISSING', obstacle)
+      return
+    }
     case 'prioritise':
       return changePriority(machine.pid, change.priority)
   }
@@ -273,7 +278,8 @@ export async function recoverHardware({ qmp, plan, definition, ...machine }: Liv
   }
   if (there.memory.maximumMiB !== null) await plugMemory(qmp, there.memory.pluggedMiB).catch((error: unknown) => { tell((error as Error).message) })
   if (there.balloon) await setMemoryTarget(qmp, there).catch((error: unknown) => { tell(`The memory balloon could not be set: ${(error as Error).message}`) })
-  // Where it can't be had, the start has said so.
+  // Where these can't be had, the start has said so.
+  await limitTime(there, machine.pid)
   await prioritise(machine.pid, there.processors.priority)
   const files = await nodeFiles(qmp)
   for (const { id, image } of there.cdroms) {

@@ -5,6 +5,8 @@ import type { MachineDefinition, MetricsSample } from '@shared/model'
 import type { EngineEvent, LaunchPlan, PullRequest, RunningMachine, SavedRun, SnapshotOrder, SnapshotTaken } from '../../engine'
 import { type LiveChange, withLiveChange } from '../../live-change'
 import { connectEndpoint } from '../endpoint'
+import { groupOf, removeGroup } from '../process/control-groups'
+import { timeGroup } from './first-settings'
 import { MetricsSampler } from '../metrics/sampler'
 import type { QemuProcess } from '../process/qemu-process'
 import { AgentLine } from '../agent/agent-line'
@@ -65,6 +67,8 @@ export class QemuMachine implements RunningMachine {
   #qmp: QmpClient
   #paused: boolean
   #pauseAsked = false
+  /** The kernel's group in which its processor time is counted, where it was ever limited. */
+  #timeGroup: string | null = null
   /** While its state is being kept. */
   #hold: GuestHold | null = null
   /** The device that is being taken out; `processor`, which no device is called, for a processor. */
@@ -239,9 +243,15 @@ export class QemuMachine implements RunningMachine {
     try {
       await makeLiveChange({ qmp: this.#qmp, plan, definition: plan.definition, paused: this.#paused, pid: this.qemuPid }, change)
       this.#nowHas(withLiveChange(this.#parts.plan.definition, change))
+      if (change.kind === 'limitProcessorTime') await this.#rememberTimeGroup()
     } finally {
       this.#changing = null
     }
+  }
+
+  /** While the process is there to tell. */
+  async #rememberTimeGroup(): Promise<void> {
+    this.#timeGroup = (await groupOf(this.qemuPid, timeGroup(this.definition)))?.folder ?? this.#timeGroup
   }
 
   #nowHas(definition: MachineDefinition): void {
@@ -309,6 +319,7 @@ export class QemuMachine implements RunningMachine {
 
   /** What a machine does without when it can't be had. */
   async #addExtras(): Promise<void> {
+    await this.#rememberTimeGroup()
     const { definition, qemu } = this.#parts.plan
     const balloon = this.#sampler.begin(this.#qmp).catch((error: unknown) => { this.addNote(`The guest's use of memory is not known: ${wordsOf(error)}`) })
     if (wantsClipboard(definition)) {
@@ -409,6 +420,7 @@ export class QemuMachine implements RunningMachine {
     this.#qmp.close()
     // Once the machine is told to be off, nothing writes to its files any more.
     await Promise.all([folders.end(), tpm?.end()])
+    if (this.#timeGroup !== null) await removeGroup(this.#timeGroup)
     const failure = await qemu.failure()
     const pidFileLeft = await access(files.runtime.pid).then(() => true, () => false)
     const { clean, reason } = judgeEnding({ cause: this.#cause, asked: this.#asked, pidFileLeft, failure })

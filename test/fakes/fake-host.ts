@@ -16,6 +16,7 @@ import {
 } from '@shared/model'
 import { Emitter } from './emitter'
 import { createFakeClones } from './fake-clones'
+import { fakeDevices } from './fake-devices'
 import { fakeCatalog, fakeDefinition, fakeMachines, fakeProbe, fakeProblems, fakeView } from './fake-data'
 import { createFakeGuests } from './fake-guests'
 import { createFakeImages } from './fake-images'
@@ -165,6 +166,7 @@ export function createFakeHost(options: FakeHostOptions = {}): FakeHost {
 
   return {
     // eslint-disable-next-line @typescript-eslint/require-await
+    devices: async () => fakeDevices(),
     info: async () => ({
       version: '0.1.0', shell: 'test', platform: 'linux', arch: 'x64', hostName: 'workbench', osName: 'Debian GNU/Linux 12 (bookworm)', processorModel: 'Fake Processor 3000',
       logicalProcessors: 8, memoryMiB: 16_384, freeMemoryMiB: 9_200, dataFolder: '/home/ada/.local/share/Ringside', libraryFolder: '/home/ada/.local/share/Ringside/library',

@@ -29,3 +29,19 @@ test('older USB controllers carry the same devices', async () => {
     expect(await serial.run('cat /sys/block/sda/size')).toContain('131072')
   }
 })
+
+test('a device of this computer is given and taken back while the machine runs, plugged in or not', async () => {
+  const plan = await launchPlan(folder.path, { usbDevices: [{ id: 'usb0', vendorId: '1050', productId: '0407' }] })
+  const device = { id: 'usb1', vendorId: '046d', productId: 'c52b', name: '', port: '1-4.2', slot: 0 }
+  await using run = await TestMachine.start(plan)
+  await run.machine.changeHardware({ kind: 'plugUsb', device })
+  expect(run.machine.definition.usbDevices.map(({ id }) => id)).toEqual(['usb0', 'usb1'])
+  await expect(run.machine.changeHardware({ kind: 'plugUsb', device })).rejects.toThrow('already')
+  await run.machine.changeHardware({ kind: 'unplugUsb', id: 'usb0' })
+  await run.machine.release()
+  // QEMU is asked what it has: of what either definition names, the one is there and the other gone.
+  await using adopted = await TestMachine.adopt({ ...plan, definition: { ...plan.definition, usbDevices: [...plan.definition.usbDevices, device] } })
+  expect(adopted.machine.definition.usbDevices).toEqual([device])
+  await adopted.machine.changeHardware({ kind: 'unplugUsb', id: 'usb1' })
+  expect(adopted.machine.definition.usbDevices).toEqual([])
+})

@@ -11,6 +11,8 @@ import { registerHardwareBalloon } from './hardware-balloon'
 import { registerHardwareDisk } from './hardware-disk'
 import { registerPreset } from './hardware-preset'
 import { registerHardwareFolder } from './hardware-folder'
+import { registerHardwarePci } from './hardware-pci'
+import { registerHardwareUsb } from './hardware-usb'
 
 type Group = Pick<Cli, 'command'>
 
@@ -26,6 +28,8 @@ export function registerHardware(cli: Cli): void {
   registerHardwareBalloon(cli, group)
   registerHardwareDisk(cli, group)
   registerHardwareFolder(cli, group)
+  registerHardwareUsb(cli, group)
+  registerHardwarePci(cli, group)
   registerHistory(cli, group)
   registerRevert(cli, group)
 }

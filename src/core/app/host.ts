@@ -6,6 +6,7 @@ import { loadCatalog } from '../catalog'
 import { type CloneStep, guardClones, MachineClones } from '../clone'
 import { SettingsFile } from '../config'
 import { MachineMaker } from '../creation'
+import { listHostDevices } from '../host-devices'
 import { createImageTool, createProbe, describeCommandLine, ensureNvram } from '../engine/qemu'
 import { GuestService } from '../guest'
 import { ImageService, type ImageStep } from '../images'
@@ -156,7 +157,7 @@ async function compose(options: HostOptions, dataFolder: string, runtimeRoot: st
   const automatic = new AutomaticSnapshots({ library: guardedLibrary, machines, jobs, work: automaticWork(snapshots) })
   const guests = new GuestService({ machines, catalog, keptFolders: [folders.library, folders.cache] })
   const library = withProblemsOf(guardedLibrary, [machines, automatic])
-  const services: HostServices = { info, probe, settings, catalog, library, machines, creation, snapshots, clones, hardware, guests, jobs, storage, images, consoleTickets: createConsoleTickets() }
+  const services: HostServices = { info, devices: () => listHostDevices(), probe, settings, catalog, library, machines, creation, snapshots, clones, hardware, guests, jobs, storage, images, consoleTickets: createConsoleTickets() }
   await images.start()
   snapshots.start()
   clones.start()

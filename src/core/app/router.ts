@@ -23,6 +23,7 @@ export const router = os.router({
     info: os.host.info.handler(({ context }) => context.host.info()),
     watch: os.host.watch.handler(({ context, signal }) => watchHost(context.host, signal)),
     probe: os.host.probe.handler(({ context, input }) => (input.refresh ? context.host.probe.refresh() : context.host.probe.current())),
+    devices: os.host.devices.handler(({ context }) => context.host.devices()),
     catalog: os.host.catalog.handler(({ context }) => context.host.catalog),
     settings: os.host.settings.handler(({ context }) => context.host.settings.get()),
     changeSettings: os.host.changeSettings.handler(({ context, input }) => context.host.settings.change(withoutUndefined(input))),

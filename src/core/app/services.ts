@@ -1,7 +1,7 @@
 import type { ConsoleChannel, MetricsEvent, ThumbnailEvent } from '@shared/contract'
 import type { Issue } from '@shared/errors'
 import type {
-  CloneRequest, CreateMachineRequest, DefinitionDifference, DiskWork, DiskWorkPlan, FolderListing, GuestCommand, GuestCommandResult, GuestCopy, GuestInfo, HardwareDifference, HardwarePlan, HardwareProperty, HardwareVersion, HostInfo, ImageReport, Job, JobKind, LibraryProblem, MachineDefinition, MachineHardware,
+  CloneRequest, CreateMachineRequest, DefinitionDifference, DiskWork, DiskWorkPlan, FolderListing, GuestCommand, GuestCommandResult, GuestCopy, GuestInfo, HardwareDifference, HardwarePlan, HardwareProperty, HardwareVersion, HostDevices, HostInfo, ImageReport, Job, JobKind, LibraryProblem, MachineDefinition, MachineHardware,
   MachineReference, MachineView, NewDisk, RemoveDisk, OsCatalog, ProbeReport, RevertRequest, Settings, Snapshot, SnapshotDeletePlan, SnapshotPlan, SnapshotPolicy, SnapshotTree, StorageOverview, TakeSnapshotRequest,
 } from '@shared/model'
 import type { MachineFiles } from '../library/paths'
@@ -195,6 +195,8 @@ export interface HostServices {
   info(): Promise<HostInfo>
   probe: Probe
   settings: SettingsStore
+  /** What of this computer a guest can be given, as it is now. */
+  devices(): Promise<HostDevices>
   catalog: OsCatalog
   library: MachineLibrary
   machines: MachineManager

@@ -85,6 +85,7 @@ test('a modern Linux from a disc gets the paravirtual devices that it has driver
     usbController: 'xhci',
     usbDevices: [],
     sharedFolders: [],
+    pciDevices: [],
     rawArguments: [],
     guestAgent: true,
     clipboard: true,

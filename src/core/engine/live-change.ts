@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { DeviceId, Disk, DiskLimits, ImageLocation, MachineDefinition, Nic } from '@shared/model'
+import { DeviceId, Disk, DiskLimits, ImageLocation, MachineDefinition, Nic, UsbDevice } from '@shared/model'
 
 /** A change of a machine that runs. Plain data, so that it crosses the process boundary. */
 export const LiveChange = z.discriminatedUnion('kind', [
@@ -10,6 +10,9 @@ export const LiveChange = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('plugNic'), nic: Nic }),
   z.object({ kind: z.literal('unplugNic'), id: DeviceId }),
   z.object({ kind: z.literal('setLink'), id: DeviceId, up: z.boolean() }),
+  /** A device of the host’s, on the port of the controller that its `slot` names. */
+  z.object({ kind: z.literal('plugUsb'), device: UsbDevice }),
+  z.object({ kind: z.literal('unplugUsb'), id: DeviceId }),
   /** Another disc in a CD drive; null: none. */
   z.object({ kind: z.literal('changeMedium'), id: DeviceId, image: ImageLocation.nullable() }),
   /** What the guest is given of the memory that can be plugged in, MiB; it takes and gives back in its own time. */
@@ -27,7 +30,7 @@ export const LiveChange = z.discriminatedUnion('kind', [
 export type LiveChange = z.infer<typeof LiveChange>
 
 /** The definition of a machine after a live change. */
-export function withLiveChange<T extends Pick<MachineDefinition, 'disks' | 'nics' | 'cdroms' | 'memory' | 'processors'>>(definition: T, change: LiveChange): T {
+export function withLiveChange<T extends Pick<MachineDefinition, 'disks' | 'nics' | 'cdroms' | 'usbDevices' | 'memory' | 'processors'>>(definition: T, change: LiveChange): T {
   switch (change.kind) {
     case 'plugDisk':
       return { ...definition, disks: [...definition.disks.filter(({ id }) => id !== change.disk.id), change.disk] }
@@ -41,6 +44,10 @@ export function withLiveChange<T extends Pick<MachineDefinition, 'disks' | 'nics
       return { ...definition, nics: definition.nics.filter(({ id }) => id !== change.id) }
     case 'setLink':
       return { ...definition, nics: definition.nics.map((nic) => (nic.id === change.id ? { ...nic, linkUp: change.up } : nic)) }
+    case 'plugUsb':
+      return { ...definition, usbDevices: [...definition.usbDevices.filter(({ id }) => id !== change.device.id), change.device] }
+    case 'unplugUsb':
+      return { ...definition, usbDevices: definition.usbDevices.filter(({ id }) => id !== change.id) }
     case 'changeMedium':
       return { ...definition, cdroms: definition.cdroms.map((cdrom) => (cdrom.id === change.id ? { ...cdrom, image: change.image } : cdrom)) }
     case 'plugMemory':
@@ -62,4 +69,4 @@ export function isRepeatable({ kind }: LiveChange): boolean {
   return !asked.includes(kind)
 }
 
-const asked: readonly LiveChange['kind'][] = ['plugDisk', 'unplugDisk', 'plugNic', 'unplugNic', 'plugProcessor', 'unplugProcessor']
+const asked: readonly LiveChange['kind'][] = ['plugDisk', 'unplugDisk', 'plugNic', 'unplugNic', 'plugUsb', 'unplugUsb', 'plugProcessor', 'unplugProcessor']

@@ -34,7 +34,7 @@ export function runningOf(held: Pick<HeldMachine, 'live' | 'run'>): RunningHardw
 /** Places are given while a machine runs, and are nobody's to choose. */
 function inStoredPlaces(hardware: MachineHardware, stored: MachineDefinition): MachineHardware {
   const placed = <T extends { id: string; slot: number | null }>(devices: T[], known: readonly T[]): T[] => devices.map((device) => ({ ...device, slot: known.find(({ id }) => id === device.id)?.slot ?? null }))
-  return { ...hardware, disks: placed(hardware.disks, stored.disks), nics: placed(hardware.nics, stored.nics) }
+  return { ...hardware, disks: placed(hardware.disks, stored.disks), nics: placed(hardware.nics, stored.nics), usbDevices: placed(hardware.usbDevices, stored.usbDevices) }
 }
 
 /**
@@ -110,6 +110,8 @@ async function takeBack({ context, held }: HardwareWork, change: LiveChange, bef
         const without = withLiveChange(now, { kind: 'unplugNic', id: change.nic.id })
         return { ...without, boot: { ...without.boot, order: without.boot.order.filter((id) => id !== change.nic.id) } }
       }
+      case 'plugUsb':
+        return withLiveChange(now, { kind: 'unplugUsb', id: change.device.id })
       case 'limitDisk':
         return withLiveChange(now, { ...change, limits: before.disks.find(({ id }) => id === change.id)?.limits ?? null })
       case 'setLink':
@@ -129,6 +131,7 @@ async function takeBack({ context, held }: HardwareWork, change: LiveChange, bef
       case 'unplugDisk':
       case 'unplugNic':
       case 'unplugProcessor':
+      case 'unplugUsb':
         // It goes at the next start.
         return now
     }

@@ -10,8 +10,8 @@ export function faultsAmongDevices(hardware: MachineHardware, stored: MachineDef
 
 type Device = { id: string; path: string }
 
-function devicesOf({ disks, cdroms, nics, usbDevices, sharedFolders }: MachineHardware): Device[] {
-  return Object.entries({ disks, cdroms, nics, usbDevices, sharedFolders }).flatMap(([list, devices]) => devices.map(({ id }, index) => ({ id, path: `${list}.${String(index)}` })))
+function devicesOf({ disks, cdroms, nics, usbDevices, sharedFolders, pciDevices }: MachineHardware): Device[] {
+  return Object.entries({ disks, cdroms, nics, usbDevices, sharedFolders, pciDevices }).flatMap(([list, devices]) => devices.map(({ id }, index) => ({ id, path: `${list}.${String(index)}` })))
 }
 
 function idFaults(hardware: MachineHardware): Issue[] {

@@ -29,6 +29,23 @@ test('a port is taken for as long as its device runs, also while that is to go; 
   expect(plan(running, { disks: [disk('disk0'), disk('disk2', { slot: 0 })] }).hardware.disks).toMatchObject([{ slot: null }, { id: 'disk2', slot: 1 }])
 })
 
+test('USB devices come and go while the machine runs, as long as that moves none of the others', () => {
+  const usb = (id: string, more: object = {}): MachineHardware['usbDevices'][number] => MachineDefinition.shape.usbDevices.parse([{ id, vendorId: '046d', productId: 'c52b', ...more }])[0] ?? expect.fail()
+  const running = machine({ usbDevices: [usb('usb0'), usb('usb1')] })
+  const added = plan(running, { usbDevices: [usb('usb0'), usb('usb1'), usb('usb2', { port: '1-4.2' })] })
+  expect(added.changes).toEqual([{ kind: 'plugUsb', device: usb('usb2', { port: '1-4.2', slot: 0 }) }])
+  expect(added.differences).toMatchObject([{ path: 'usbDevices.usb2', when: 'now' }])
+  expect(plan(running, { usbDevices: [usb('usb0')] }).changes).toEqual([{ kind: 'unplugUsb', id: 'usb1' }])
+  expect(plan(running, { usbDevices: [usb('usb1')] }).differences).toMatchObject([{ path: 'usbDevices.usb0', when: 'nextStart', reason: expect.stringContaining('behind it') as string }])
+  expect(plan(machine({ usbDevices: [usb('usb0'), usb('usb9', { slot: 0 })] }), { usbDevices: [usb('usb0')] }).changes).toEqual([{ kind: 'unplugUsb', id: 'usb9' }])
+  // Without the pointer the controller is there for this device alone.
+  const alone = machine({ pointer: 'ps2', usbDevices: [usb('usb0')] })
+  expect(plan(alone, { usbDevices: [] }).differences).toMatchObject([{ when: 'nextStart', reason: expect.stringContaining('controller') as string }])
+  expect(plan(machine({ pointer: 'ps2' }), { usbDevices: [usb('usb0')] }).differences).toMatchObject([{ when: 'nextStart', reason: expect.stringContaining('no USB controller') as string }])
+  expect(plan(machine({ usbController: 'uhci' }), { usbDevices: [usb('usb0')] }).changes).toEqual([])
+  expect(withLiveChange(running, { kind: 'unplugUsb', id: 'usb1' }).usbDevices).toEqual([usb('usb0')])
+})
+
 test('virtio-scsi disks take targets where the controller stays, and other buses wait', () => {
   const withController = machine({ cdroms: [{ id: 'cd0', image: null, bus: 'virtio-scsi' }] })
   expect(plan(withController, { disks: [disk('disk0'), disk('disk1', { bus: 'virtio-scsi' })] }).changes).toMatchObject([{ kind: 'plugDisk', disk: { id: 'disk1', slot: 0 } }])

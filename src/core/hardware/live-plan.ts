@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { AcceleratorName, Disk, HardwareDifference, MachineDefinition, MachineHardware, Nic } from '@shared/model'
+import type { AcceleratorName, Disk, HardwareDifference, MachineDefinition, MachineHardware, Nic, UsbDevice } from '@shared/model'
 import { spareRootPorts } from '../engine/engine'
+import { hasUsbController } from '../engine/qemu/argv'
 import type { LiveChange } from '../engine/live-change'
 import { plugProcessorObstacle, unplugProcessorObstacle } from '../engine/qemu/limits'
 import { compareDefinitions } from '../snapshot/compare'
@@ -17,6 +18,8 @@ export interface LivePlan {
 
 /** Targets of virtio-scsi take no port; the same numbers name them. */
 const scsiSlots = 32
+/** Ports of the USB controller, from behind, that are for what comes while the machine runs. */
+const usbSlots = 4
 const needsStart = 'QEMU can’t change this while the machine runs.'
 
 /** The cards that PCI Express hot-plug takes; the old ones have no port of their own. */
@@ -86,6 +89,28 @@ export function planLive(running: MachineDefinition, stored: MachineDefinition, 
     } else waits.set(`nics.${nic.id}`, 'A network card keeps its model, address and network until the next start.')
     return { ...nic, slot: now.slot }
   })
+  const usbNow = byId(running.usbDevices)
+  for (const [id, device] of usbNow) {
+    if (hardware.usbDevices.some((other) => other.id === id) || !stored.usbDevices.some((other) => other.id === id)) continue
+    const obstacle = unplugUsbObstacle(running, device)
+    if (obstacle === null) changes.push({ kind: 'unplugUsb', id })
+    else waits.set(`usbDevices.${id}`, obstacle)
+  }
+  const usbDevices = hardware.usbDevices.map((device) => {
+    const now = usbNow.get(device.id)
+    if (now === undefined) {
+      const place = places.forUsb()
+      if (typeof place === 'string') {
+        waits.set(`usbDevices.${device.id}`, place)
+        return { ...device, slot: null }
+      }
+      const plugged = { ...device, slot: place.slot }
+      changes.push({ kind: 'plugUsb', device: plugged })
+      return plugged
+    }
+    if (!isDeepStrictEqual({ ...now, name: '' }, { ...device, name: '', slot: now.slot })) waits.set(`usbDevices.${device.id}`, 'The rule by which the guest gets a device is that of the start until the next one; take the device out and add it anew to change it now.')
+    return { ...device, slot: now.slot }
+  })
   const drives = byId(running.cdroms)
   for (const cdrom of hardware.cdroms) {
     const now = drives.get(cdrom.id)
@@ -107,7 +132,7 @@ export function planLive(running: MachineDefinition, stored: MachineDefinition, 
   else changes.push(...processors)
   if (running.processors.limitPercent !== hardware.processors.limitPercent) changes.push({ kind: 'limitProcessorTime', percent: hardware.processors.limitPercent })
   if (running.processors.priority !== hardware.processors.priority) changes.push({ kind: 'prioritise', priority: hardware.processors.priority })
-  const wanted = { ...hardware, disks, nics }
+  const wanted = { ...hardware, disks, nics, usbDevices }
   const live = new Set(changes.map(pathOf))
   const differences = compareDefinitions(stored, withHardware(stored, inPresentLayers(wanted, stored)))
     .filter(({ then, now }) => then !== now)
@@ -136,6 +161,10 @@ export function pathOf(change: LiveChange): string {
       return `nics.${change.id}`
     case 'setLink':
       return `nics.${change.id}.linkUp`
+    case 'plugUsb':
+      return `usbDevices.${change.device.id}`
+    case 'unplugUsb':
+      return `usbDevices.${change.id}`
     case 'changeMedium':
       return `cdroms.${change.id}.image`
     case 'plugMemory':
@@ -183,15 +212,27 @@ function targetObstacle(running: MachineDefinition, { memory, balloon }: Machine
   return memory.targetMiB !== null && memory.targetMiB > running.memoryMiB ? 'It is more than the machine has now.' : null
 }
 
+/** Ports of the controller are given in order: what comes behind a device that goes would be on another one when memory is loaded. */
+function unplugUsbObstacle(running: MachineDefinition, device: UsbDevice): string | null {
+  const rest = { ...running, usbDevices: running.usbDevices.filter(({ id }) => id !== device.id) }
+  if (!hasUsbController(rest)) return 'The USB controller goes with it: both are taken out at the next start.'
+  if (device.slot !== null) return null
+  const first = running.usbDevices.filter(({ slot }) => slot === null)
+  const isLast = first.at(-1)?.id === device.id && ![...running.disks, ...running.cdroms].some(({ bus }) => bus === 'usb') && running.sound?.model !== 'usb-audio'
+  return isLast ? null : 'Others were plugged in behind it at the start, and would be elsewhere without it: it is taken out at the next start.'
+}
+
 /** Free places for what is plugged in. */
 class Places {
   readonly #ports: Set<number>
   readonly #targets: Set<number>
+  readonly #usbPorts: Set<number>
 
   constructor(private readonly running: MachineDefinition, wanted: MachineHardware) {
     // What waits for the next start has no place yet; what runs keeps its own until it is gone, also when it is to go.
     const disks = [...running.disks, ...wanted.disks.filter(({ id }) => running.disks.some((disk) => disk.id === id))]
     const slotsOf = (devices: readonly { slot: number | null }[]): number[] => devices.flatMap(({ slot }) => (slot === null ? [] : [slot]))
+    this.#usbPorts = new Set(slotsOf([...running.usbDevices, ...wanted.usbDevices.filter(({ id }) => running.usbDevices.some((device) => device.id === id))]))
     this.#targets = new Set(slotsOf(disks.filter(({ bus }) => bus === 'virtio-scsi')))
     this.#ports = new Set([...slotsOf(disks.filter(({ bus }) => bus !== 'virtio-scsi')), ...slotsOf(running.nics)])
   }
@@ -211,6 +252,12 @@ class Places {
 
   forNic({ model }: Nic): { slot: number } | string {
     return pluggableNics.includes(model) ? this.#port() : 'This card can’t be plugged in while the machine runs; a VirtIO one can.'
+  }
+
+  forUsb(): { slot: number } | string {
+    if (!hasUsbController(this.running)) return 'The machine has had no USB controller since its start; it gets one at the next.'
+    if (this.running.usbController !== 'xhci') return 'Only the USB 3 controller takes devices while the machine runs.'
+    return free(this.#usbPorts, usbSlots) ?? `All ${String(usbSlots)} USB ports for what is plugged in are taken; it is there at the next start.`
   }
 
   #port(): { slot: number } | string {

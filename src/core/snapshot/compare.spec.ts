@@ -9,8 +9,8 @@ const own = (path: string) => ({ kind: 'own' as const, path })
 const machine: MachineDefinition = definitionOf({ disk0: 'disks/disk0.qcow2' }, {
   cdroms: [{ id: 'cd0', image: { kind: 'external', path: '/isos/debian.iso' }, bus: 'sata' }],
   nics: [{ id: 'nic0', model: 'virtio-net', macAddress: '52:54:00:00:00:01', backend: { type: 'user' }, linkUp: true, slot: null }],
-  usbDevices: [{ id: 'usb0', vendorId: '046d', productId: 'c52b', name: 'Receiver' }],
-  sharedFolders: [{ id: 'share0', tag: 'music', path: '/music', readOnly: true, driver: '9p' }],
+  usbDevices: [{ id: 'usb0', vendorId: '046d', productId: 'c52b', name: 'Receiver', port: null, slot: null }],
+  sharedFolders: [{ id: 'share0', tag: 'music', path: '/music', readOnly: true, driver: '9p' }], pciDevices: [{ id: 'card', address: '0000:01:00.0', name: 'I350' }],
 })
 
 const noLimits = DiskLimits.parse({})
@@ -40,6 +40,10 @@ test('what was added later is told too', () => {
   ])
   expect(difference({ usbDevices: [], sharedFolders: [{ id: 'share0', tag: 'songs', path: '/music', readOnly: false, driver: 'auto' }] })).toEqual(
     ['USB device “usb0”: 046d:c52b Receiver → -', 'Shared folder “share0”: Read-only, /music → /music', 'Shared folder “share0”: tag: music → songs', 'Shared folder “share0”: way: 9p → Best available'])
+})
+
+test('devices of the host are told by what they are', () => {
+  expect(difference({ usbDevices: [{ id: 'usb0', vendorId: '046d', productId: 'c52b', name: '', port: '1-4.2', slot: null }], pciDevices: [] })).toEqual(['USB device “usb0”: 046d:c52b Receiver → 046d:c52b, in port 1-4.2 only', 'Device of this computer “card”: 0000:01:00.0 I350 → -'])
 })
 
 test('devices that came, went or changed are told once each', () => {

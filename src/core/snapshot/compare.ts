@@ -1,5 +1,5 @@
 import { posix } from 'node:path'
-import { type Cdrom, type DefinitionDifference, type Disk, type ImageLocation, type MachineDefinition, type Nic, processorsAtStart, type SharedFolder, type UsbDevice } from '@shared/model'
+import { type Cdrom, type DefinitionDifference, type Disk, type ImageLocation, type MachineDefinition, type Nic, type PciDevice, processorsAtStart, type SharedFolder, type UsbDevice } from '@shared/model'
 import { tpmLine } from '../library'
 import { hasLayers } from './definition-layers'
 
@@ -82,6 +82,7 @@ export function factsOf(definition: MachineDefinition): Fact[] {
     { path: 'usbController', label: 'USB controller', value: definition.usbController.toUpperCase() },
     ...definition.usbDevices.flatMap(factsOfUsbDevice),
     ...definition.sharedFolders.flatMap(factsOfSharedFolder),
+    ...definition.pciDevices.flatMap(factsOfPciDevice),
     { path: 'rawArguments', label: 'Arguments of your own', value: definition.rawArguments.length === 0 ? null : definition.rawArguments.join(' ') },
     { path: 'guestAgent', label: 'Guest agent', value: yesNo(definition.guestAgent) },
     { path: 'clipboard', label: 'Shared clipboard', value: yesNo(definition.clipboard) },
@@ -137,8 +138,12 @@ function factsOfNic(nic: Nic): Fact[] {
   ]
 }
 
-function factsOfUsbDevice({ id, vendorId, productId, name }: UsbDevice): Fact[] {
-  return [{ path: `usbDevices.${id}`, label: `USB device “${id}”`, value: `${vendorId}:${productId}${name === '' ? '' : ` ${name}`}` }]
+function factsOfUsbDevice({ id, vendorId, productId, name, port }: UsbDevice): Fact[] {
+  return [{ path: `usbDevices.${id}`, label: `USB device “${id}”`, value: `${vendorId}:${productId}${name === '' ? '' : ` ${name}`}${port === null ? '' : `, in port ${port} only`}` }]
+}
+
+function factsOfPciDevice({ id, address, name }: PciDevice): Fact[] {
+  return [{ path: `pciDevices.${id}`, label: `Device of this computer “${id}”`, value: `${address}${name === '' ? '' : ` ${name}`}` }]
 }
 
 function factsOfSharedFolder({ id, tag, path, readOnly, driver }: SharedFolder): Fact[] {

@@ -2,7 +2,7 @@ import { eventIterator, oc } from '@orpc/contract'
 import { z } from 'zod'
 import { ErrorCode, ErrorData, Issue } from '../errors'
 import {
-  CloneRequest, CreateMachineRequest, DefinitionDifference, DiskWork, DiskWorkPlan, FolderListing, fitsOneMessage, GuestCommand, GuestCommandResult, GuestCopy, GuestInfo, GuestPassword, GuestUserName, HardwareDifference, HardwarePlan, HardwareProperty, HardwareVersion, HostInfo, ImageReport, Job, LibraryProblem, MachineHardware, MachineId, MachineName, MachineReference,
+  CloneRequest, CreateMachineRequest, DefinitionDifference, DiskWork, DiskWorkPlan, FolderListing, fitsOneMessage, GuestCommand, GuestCommandResult, GuestCopy, GuestInfo, GuestPassword, GuestUserName, HardwareDifference, HardwarePlan, HardwareProperty, HardwareVersion, HostDevices, HostInfo, ImageReport, Job, LibraryProblem, MachineHardware, MachineId, MachineName, MachineReference,
   MachineView, MetricsSample, NewDisk, OsCatalog, ProbeReport, RemoveDisk, RevertRequest, Settings, Snapshot, SnapshotDeletePlan, SnapshotDescription, SnapshotId, SnapshotName, SnapshotPlan,
   SnapshotPolicy, SnapshotTree, StorageOverview, TakeSnapshotRequest,
 } from '../model'
@@ -59,6 +59,8 @@ export const contract = {
     watch: base.output(eventIterator(HostEvent)),
     /** The last probe; `refresh` asks the binary and proves the accelerators again. */
     probe: base.input(z.object({ refresh: z.boolean().default(false) })).output(ProbeReport),
+    /** What of this computer a guest can be given, as it is now: USB devices, devices on PCI buses. */
+    devices: base.output(HostDevices),
     catalog: base.output(OsCatalog),
     settings: base.output(Settings),
     changeSettings: base.input(Settings.omit({ schemaVersion: true, storageFolders: true }).partial()).output(Settings),

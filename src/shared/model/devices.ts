@@ -156,5 +156,17 @@ export const UsbDevice = z.object({
   vendorId: z.string().regex(/^[0-9a-f]{4}$/u, 'A vendor’s number is four hexadecimal digits, such as 046d.'),
   productId: z.string().regex(/^[0-9a-f]{4}$/u, 'A product’s number is four hexadecimal digits, such as c52b.'),
   name: z.string().max(200).default(''),
+  /** Only in this port: the bus, a dash, ports from hub to hub, as Linux writes it; null: wherever it is plugged in. */
+  port: z.string().regex(/^[1-9]\d{0,2}-[1-9]\d{0,2}(\.[1-9]\d{0,2}){0,5}$/u, 'A port is the bus, a dash and the ports from hub to hub, such as 1-4.2.').nullable().default(null),
+  slot: Slot,
 })
 export type UsbDevice = z.infer<typeof UsbDevice>
+
+/** A device on this computer’s PCI buses that the guest gets for as long as the machine runs (VFIO). */
+export const PciDevice = z.object({
+  id: DeviceId,
+  /** Domain, bus, slot and function on this computer. */
+  address: z.string().regex(/^[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$/u, 'An address is domain, bus, slot and function in hexadecimal digits, such as 0000:01:00.0.'),
+  name: z.string().max(200).default(''),
+})
+export type PciDevice = z.infer<typeof PciDevice>

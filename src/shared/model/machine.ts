@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Cdrom, DeviceId, Disk, DisplayModel, Firmware, ImageLocation, Nic, SharedFolder, SoundModel, Tpm, UsbController, UsbDevice, Watchdog } from './devices'
+import { Cdrom, DeviceId, Disk, DisplayModel, Firmware, ImageLocation, Nic, PciDevice, SharedFolder, SoundModel, Tpm, UsbController, UsbDevice, Watchdog } from './devices'
 
 /** Version of `machine.json`. A change of form adds one here and a migration in the library. */
 export const machineSchemaVersion = 3
@@ -137,6 +137,7 @@ export const MachineDefinition = z.object({
   usbController: UsbController.default('xhci'),
   usbDevices: z.array(UsbDevice).max(16).default([]),
   sharedFolders: z.array(SharedFolder).max(16).default([]),
+  pciDevices: z.array(PciDevice).max(8).default([]),
   /** Further arguments for QEMU, for experts: passed on as they are, after all others. */
   rawArguments: z.array(z.string().min(1).max(4096)).max(64).default([]),
   /** qemu-guest-agent channel. */

@@ -51,6 +51,7 @@ const parts: readonly Part[] = [
   { id: 'display', label: 'Display & input', icon: 'i-lucide-monitor', term: '-display', paths: ['display', 'pointer'], summary: words.displayWords },
   { id: 'sound', label: 'Sound', icon: 'i-lucide-volume-2', term: '-audiodev', paths: ['sound'], summary: words.soundWords },
   { id: 'usbDevices', label: 'USB', icon: 'i-lucide-usb', term: 'usb-host', paths: ['usbController', 'usbDevices'], list: 'usbDevices', summary: listed('usbDevices', 'device') },
+  { id: 'pciDevices', label: 'Devices of this computer', icon: 'i-lucide-microchip', term: 'vfio-pci', paths: ['pciDevices'], list: 'pciDevices', summary: listed('pciDevices', 'device') },
   { id: 'serial', label: 'Serial & consoles', icon: 'i-lucide-square-terminal', term: '-serial', paths: ['serialPorts', 'virtioConsoles'], summary: words.serialWords },
   { id: 'sharedFolders', label: 'Shared folders', icon: 'i-lucide-folder-symlink', term: 'virtiofs, virtio-9p', paths: ['sharedFolders'], list: 'sharedFolders', summary: listed('sharedFolders', 'folder') },
   { id: 'guest', label: 'Guest integration', icon: 'i-lucide-arrow-left-right', term: 'virtio-serial', paths: ['guestAgent', 'clipboard', 'randomNumbers', 'vsock'], summary: words.guestWords },
@@ -70,18 +71,20 @@ export function deviceLabel(hardware: MachineHardware, list: DeviceList, id: str
     case 'nics': return hardware.nics.length === 1 ? 'Network card' : `Network card ${String(place)}`
     case 'usbDevices': return hardware.usbDevices.find((device) => device.id === id)?.name || 'USB device'
     case 'sharedFolders': return hardware.sharedFolders.find((folder) => folder.id === id)?.tag || 'Shared folder'
+    case 'pciDevices': return hardware.pciDevices.find((device) => device.id === id)?.name || 'PCI device'
   }
 }
-const icons: Readonly<Record<DeviceList, string>> = { disks: 'i-lucide-hard-drive', cdroms: 'i-lucide-disc-3', nics: 'i-lucide-ethernet-port', usbDevices: 'i-lucide-usb', sharedFolders: 'i-lucide-folder' }
+const icons: Readonly<Record<DeviceList, string>> = { disks: 'i-lucide-hard-drive', cdroms: 'i-lucide-disc-3', nics: 'i-lucide-ethernet-port', usbDevices: 'i-lucide-usb', sharedFolders: 'i-lucide-folder', pciDevices: 'i-lucide-microchip' }
 
 function deviceSummary(hardware: MachineHardware, list: DeviceList, index: number): string {
-  const [disk, cdrom, nic, usb, folder] = [hardware.disks[index], hardware.cdroms[index], hardware.nics[index], hardware.usbDevices[index], hardware.sharedFolders[index]]
+  const [disk, cdrom, nic, usb, folder, passed] = [hardware.disks[index], hardware.cdroms[index], hardware.nics[index], hardware.usbDevices[index], hardware.sharedFolders[index], hardware.pciDevices[index]]
   switch (list) {
     case 'disks': return disk ? words.diskWords(disk) : ''
     case 'cdroms': return cdrom ? words.cdromWords(cdrom) : ''
     case 'nics': return nic ? words.nicWords(nic) : ''
     case 'usbDevices': return usb ? words.usbWords(usb) : ''
     case 'sharedFolders': return folder ? words.folderWords(folder) : ''
+    case 'pciDevices': return passed ? passed.address || 'Not chosen yet' : ''
   }
 }
 

@@ -54,7 +54,7 @@ export function soundWords({ sound }: MachineHardware): string {
   return sound === null ? 'None' : sounds[sound.model]
 }
 export function usbWords(device: UsbDevice): string {
-  return device.vendorId === '' ? 'Not named yet' : `${device.vendorId}:${device.productId}`
+  return device.vendorId === '' ? 'Not named yet' : `${device.vendorId}:${device.productId}${device.port === null ? '' : `, in port ${device.port} only`}`
 }
 export function folderWords(folder: SharedFolder): string {
   return `${folder.path === '' ? 'No folder yet' : folder.path}${folder.readOnly ? ', read-only' : ''}`

@@ -1,7 +1,7 @@
 import type { MachineHardware } from '@shared/model'
 
 /** Lists whose entries are told apart by their ids, so that one that moves stays the same. */
-export const deviceLists = ['disks', 'cdroms', 'nics', 'usbDevices', 'sharedFolders'] as const
+export const deviceLists = ['disks', 'cdroms', 'nics', 'usbDevices', 'sharedFolders', 'pciDevices'] as const
 export type DeviceList = (typeof deviceLists)[number]
 
 /** One difference between two forms of the hardware. Paths are dotted, and name devices by their ids: `disks.disk0.bus`. */

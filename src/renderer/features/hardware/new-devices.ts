@@ -1,4 +1,4 @@
-import type { MachineHardware, OsEntry, UsbDevice } from '@shared/model'
+import type { MachineHardware, OsEntry, PciDevice, UsbDevice } from '@shared/model'
 import { type DeviceList, deviceLists } from './hardware-edits'
 
 /** Everything in the machine that has an id; ids are its QEMU names too, so no two are the same. */
@@ -18,7 +18,7 @@ export function newMacAddress(random: (bytes: Uint8Array<ArrayBuffer>) => Uint8A
 }
 
 /** How many of each a machine has at most, as its schema has it. */
-export const mostDevices: Readonly<Record<DeviceList, number>> = { disks: 32, cdroms: 8, nics: 16, usbDevices: 16, sharedFolders: 16 }
+export const mostDevices: Readonly<Record<DeviceList, number>> = { disks: 32, cdroms: 8, nics: 16, usbDevices: 16, sharedFolders: 16, pciDevices: 8 }
 
 export function newNic(hardware: MachineHardware, running: MachineHardware, os: OsEntry | null): MachineHardware['nics'][number] {
   const model = hardware.nics[0]?.model ?? os?.defaults.nicModel ?? 'virtio-net'
@@ -37,5 +37,9 @@ export function newSharedFolder(hardware: MachineHardware, running: MachineHardw
 }
 
 export function newUsbDevice(hardware: MachineHardware, running: MachineHardware): UsbDevice {
-  return { id: freeId('usb', hardware, running), vendorId: '', productId: '', name: '' }
+  return { id: freeId('usb', hardware, running), vendorId: '', productId: '', name: '', port: null, slot: null }
+}
+
+export function newPciDevice(hardware: MachineHardware, running: MachineHardware): PciDevice {
+  return { id: freeId('pci', hardware, running), address: '', name: '' }
 }

@@ -180,6 +180,13 @@ test.each([
   expect(notes).toEqual([expect.stringContaining('sound')])
 })
 
+test('devices of the host’s PCI buses come last of all, and only with KVM', () => {
+  const definition = { ...desktop, usbDevices: [{ id: 'plugged', vendorId: '0781', productId: '5567', slot: 0 }, { id: 'key', vendorId: '1050', productId: '0407', port: '1-4.2' }], pciDevices: [{ id: 'gpu', address: '0000:01:00.0' }] }
+  expectGolden('passed-devices', argvInput(definition, { qemu: wholeQemu, accelerator: 'kvm' }))
+  expect(() => buildArgv(argvInput(definition, { qemu: wholeQemu }))).toThrow('with KVM on Linux only')
+  expect(() => placeOfSlot(argvInput(definition, { qemu: wholeQemu }), 1)).not.toThrow()
+})
+
 test('an old controller for USB, a watchdog on the old bus, and memory that is shared only', () => {
   const { argv } = buildArgv(argvInput({ ...desktop, usbController: 'uhci', watchdog: { model: 'ib700' }, memory: { shared: true } }, { qemu: wholeQemu }))
   expect(devices(argv)).toContainEqual({ driver: 'piix3-usb-uhci', id: 'sys-usb', bus: 'pcie.0', addr: '0x1d.0x0' })

@@ -7,7 +7,7 @@ import { boardOf } from './board'
 import { addChannels, addSerialPorts } from './channels'
 import { addPluggedDisks, addStorage } from './disks'
 import { addDisplay } from './display'
-import { addBalloon, addPanicDevice, addRandomNumbers, addSharedFolders, addSound, addUsb, addVsock, addWatchdog } from './extras'
+import { addBalloon, addPanicDevice, addPassedDevices, addRandomNumbers, addSharedFolders, addSound, addUsb, addVsock, addWatchdog } from './extras'
 import { addBoot, addFirmware, chooseFirmware } from './firmware'
 import type { ArgvInput, BuiltArgv, ImageFacts } from './input'
 import { addMachine } from './machine'
@@ -61,6 +61,7 @@ function addDevices(list: ArgumentList, input: ArgvInput): PciBus {
   addVsock(list, pci, input)
   addSharedFolders(list, pci, input)
   addTpm(list, input)
+  addPassedDevices(list, pci, input)
   pci.addSparePorts()
   return pci
 }
@@ -72,7 +73,8 @@ export function placeOfSlot(input: Pick<ArgvInput, 'definition' | 'platform' | '
   const images = Object.fromEntries([...disks, ...cdroms].map(({ id }) => [id, { path: '', driver: 'file', directIo: false, backing: [] } satisfies ImageFacts]))
   // Where devices are follows from the definition alone; the files behind them play no part.
   return addDevices(new ArgumentList(), {
-    ...input, accelerator: 'tcg', images, nvram: null, kernel: null, files: { pid: '', serialLogs: [], tlsFolder: null },
+    // What is refused elsewhere has its place all the same.
+    ...input, accelerator: input.definition.pciDevices.length > 0 ? 'kvm' : 'tcg', images, nvram: null, kernel: null, files: { pid: '', serialLogs: [], tlsFolder: null },
     endpoints: { qmp: nowhere, debugMonitor: null, agent: null, serial: [], graphics: nowhere, tpm: '' }, virtiofs: {}, audioDriver: 'none', incoming: false,
   }).sparePlace(slot)
 }
@@ -80,7 +82,7 @@ export function placeOfSlot(input: Pick<ArgvInput, 'definition' | 'platform' | '
 /** Ids of devices share one name space in QEMU; those that Ringside adds start with `sys-`. */
 function checkIds({ definition }: ArgvInput): void {
   const seen = new Set<string>()
-  for (const { id } of [...definition.disks, ...definition.cdroms, ...definition.nics, ...definition.usbDevices, ...definition.sharedFolders]) {
+  for (const { id } of [...definition.disks, ...definition.cdroms, ...definition.nics, ...definition.usbDevices, ...definition.sharedFolders, ...definition.pciDevices]) {
     if (seen.has(id)) throw new RingsideError('INVALID_INPUT', `Two devices of the machine have the id “${id}”; each needs its own.`)
     if (id === nvramLayer) throw new RingsideError('INVALID_INPUT', `The device id “${id}” is not free: the store of UEFI variables has it.`)
     if (id.startsWith('sys-')) throw new RingsideError('INVALID_INPUT', `The device id “${id}” is not free: ids that start with “sys-” are Ringside's own.`)

@@ -1,5 +1,6 @@
 import { RingsideError } from '@shared/errors'
-import type { MachineDefinition, SoundModel } from '@shared/model'
+import type { MachineDefinition, SoundModel, UsbDevice } from '@shared/model'
+import type { JsonObject } from '../qmp/qmp-types'
 import { virtiofsDevice } from '../virtiofs/choose-driver'
 import type { ArgumentList } from './argument-list'
 import { usbId } from './disks'
@@ -9,22 +10,42 @@ import type { PciBus } from './pci'
 
 export const balloonId = 'sys-balloon'
 
+/** Of the USB 3 controller, of either speed. */
+const usbPorts = 8
+
 /** The USB controller, when anything is on it, the pointer, and devices of the host that the guest gets as long as they are plugged in there. */
-export function addUsb(list: ArgumentList, pci: PciBus, { pointer, disks, cdroms, display, sound, usbController, usbDevices }: MachineDefinition): void {
-  const tablet = pointer === 'tablet' && display.model !== 'none'
-  if (!tablet && ![...disks, ...cdroms].some((drive) => drive.bus === 'usb') && sound?.model !== 'usb-audio' && usbDevices.length === 0) return
-  addUsbController(list, pci, usbController)
-  if (tablet) list.device({ driver: 'usb-tablet', id: 'sys-tablet', bus: `${usbId}.0` })
-  for (const { id, vendorId, productId } of usbDevices) {
-    // By its numbers and not by its port, QEMU takes it whenever it is plugged in, and its absence is no fault.
-    list.device({ driver: 'usb-host', id, bus: `${usbId}.0`, vendorid: Number.parseInt(vendorId, 16), productid: Number.parseInt(productId, 16) })
+export function addUsb(list: ArgumentList, pci: PciBus, definition: MachineDefinition): void {
+  if (!hasUsbController(definition)) return
+  addUsbController(list, pci, definition.usbController)
+  if (hasTablet(definition)) list.device({ driver: 'usb-tablet', id: 'sys-tablet', bus: `${usbId}.0` })
+  for (const device of definition.usbDevices) if (device.slot === null) list.device(usbHostDevice(device))
+  // Those have a port of their own, from behind, and take none from the others.
+  for (const device of definition.usbDevices) if (device.slot !== null) list.device(usbHostDevice(device))
+}
+
+/** A device of the host. By its numbers and the port that it is in, not by its address there, QEMU takes it whenever it is plugged in: it looks every two seconds, and absence is no fault [hw/usb/host-libusb.c]. */
+export function usbHostDevice({ id, vendorId, productId, port, slot }: UsbDevice): JsonObject & { driver: string; id: string } {
+  const [bus, way] = port?.split('-') ?? []
+  return {
+    driver: 'usb-host', id, bus: `${usbId}.0`, ...(slot === null ? {} : { port: String(usbPorts - slot) }), vendorid: Number.parseInt(vendorId, 16), productid: Number.parseInt(productId, 16),
+    ...(bus === undefined || way === undefined ? {} : { hostbus: Number(bus), hostport: way }),
   }
+}
+
+function hasTablet({ pointer, display }: Pick<MachineDefinition, 'pointer' | 'display'>): boolean {
+  return pointer === 'tablet' && display.model !== 'none'
+}
+
+/** Whether anything is on the USB controller, without which there is none. */
+export function hasUsbController(definition: Pick<MachineDefinition, 'pointer' | 'display' | 'disks' | 'cdroms' | 'sound' | 'usbDevices'>): boolean {
+  const { disks, cdroms, sound, usbDevices } = definition
+  return hasTablet(definition) || [...disks, ...cdroms].some((drive) => drive.bus === 'usb') || sound?.model === 'usb-audio' || usbDevices.length > 0
 }
 
 function addUsbController(list: ArgumentList, pci: PciBus, model: MachineDefinition['usbController']): void {
   switch (model) {
     case 'xhci':
-      list.device({ driver: 'qemu-xhci', id: usbId, p2: 8, p3: 8, ...pci.systemPlace('usb') })
+      list.device({ driver: 'qemu-xhci', id: usbId, p2: usbPorts, p3: usbPorts, ...pci.systemPlace('usb') })
       return
     case 'ehci':
       // USB 2 takes fast devices only; slower ones are passed on to its three companions [docs/system/devices/usb].
@@ -114,5 +135,13 @@ export function addSharedFolders(list: ArgumentList, pci: PciBus, { definition, 
     if (platform === 'win32') throw new RingsideError('CAPABILITY_MISSING', 'Shared folders (9p) are not there on Windows.', { hint: 'Remove them from the machine’s hardware, and share the folder over the network.' })
     list.add('-fsdev', options('local', option('id', id), option('path', path), 'security_model=mapped-xattr', 'multidevs=remap', option('readonly', readOnly)))
     list.device({ driver: 'virtio-9p-pci', id, fsdev: id, mount_tag: tag, ...pci.expressPlace() })
+  }
+}
+
+/** Devices of the host’s PCI buses. Throws `CAPABILITY_MISSING` where they can’t be had: only KVM on Linux gives a guest’s memory to a device. */
+export function addPassedDevices(list: ArgumentList, pci: PciBus, { definition, platform, accelerator }: ArgvInput): void {
+  for (const { id, address } of definition.pciDevices) {
+    if (platform !== 'linux' || accelerator !== 'kvm') throw new RingsideError('CAPABILITY_MISSING', 'Devices of this computer can be passed on with KVM on Linux only.', { hint: 'Take them out of the machine’s hardware.' })
+    list.device({ driver: 'vfio-pci', id, host: address, ...pci.passedPlace() })
   }
 }

@@ -46,6 +46,11 @@ export class PciBus {
     return { bus: this.board.pcie ? this.#rootPort(withoutIoPorts) : 'pci.0' }
   }
 
+  /** A place for a device of the host, whose own drivers may want I/O ports. Adds the root port. */
+  passedPlace(): JsonObject {
+    return { bus: this.board.pcie ? this.#rootPort({}) : 'pci.0' }
+  }
+
   /** A place for a device of the old PCI kind. */
   plainPlace(): JsonObject {
     if (!this.board.pcie) return { bus: 'pci.0' }

@@ -55,8 +55,8 @@ function valueFault(value: string, ids: ReadonlySet<string>): string | null {
 }
 
 /** The ids that the machine's own devices have. */
-export function deviceIds({ disks, cdroms, nics, usbDevices, sharedFolders }: Pick<MachineDefinition, 'disks' | 'cdroms' | 'nics' | 'usbDevices' | 'sharedFolders'>): Set<string> {
-  return new Set([...disks, ...cdroms, ...nics, ...usbDevices, ...sharedFolders].map(({ id }) => id))
+export function deviceIds({ disks, cdroms, nics, usbDevices, sharedFolders, pciDevices }: Pick<MachineDefinition, 'disks' | 'cdroms' | 'nics' | 'usbDevices' | 'sharedFolders' | 'pciDevices'>): Set<string> {
+  return new Set([...disks, ...cdroms, ...nics, ...usbDevices, ...sharedFolders, ...pciDevices].map(({ id }) => id))
 }
 
 /** Last, as they are. Throws `INVALID_INPUT` with the first that does not go with what Ringside gives. */

@@ -11,7 +11,7 @@ export function hardwareIssues(definition: MachineDefinition, surroundings: Hard
   const properties = hardwareProperties(definition, surroundings)
   return [
     ...properties.flatMap((property) => valuesAt(definition, property.path.split('.')).flatMap(({ path, value }) => issuesOfValue(property, path, value))),
-    ...processorIssues(definition, surroundings), ...memoryIssues(definition, surroundings), ...diskIssues(definition), ...placeIssues(definition), ...displayIssues(definition), ...folderIssues(definition, surroundings),
+    ...processorIssues(definition, surroundings), ...memoryIssues(definition, surroundings), ...diskIssues(definition), ...placeIssues(definition), ...displayIssues(definition), ...folderIssues(definition, surroundings), ...passedIssues(definition, surroundings),
     ...rawArgumentFaults(definition.rawArguments, deviceIds(definition)).map(({ index, message }) => error(`rawArguments.${String(index)}`, message)),
     ...placeWarnings(definition),
   ]
@@ -152,6 +152,22 @@ function displayIssues({ display }: MachineDefinition): Issue[] {
   return display.heads > 1 && !severalHeads.includes(display.model)
     ? [error('display.heads', 'Only VirtIO and QXL displays have more than one screen.', { received: display.heads })]
     : []
+}
+
+function passedIssues({ pciDevices, memoryMiB, memory }: MachineDefinition, { host, accelerator }: HardwareSurroundings): Issue[] {
+  if (pciDevices.length === 0 || host.pciProblem !== null || accelerator !== 'kvm') return []
+  const lacking = host.lockableMiB !== null && host.lockableMiB < memoryMiB + memory.pluggedMiB + 64
+  return [
+    ...(lacking ? [error('memoryMiB', `With a device of this computer all of the machine’s memory is locked, and you may lock ${String(host.lockableMiB)} MiB. Raise “memlock” for you in /etc/security/limits.conf, and log in again.`, { code: 'CAPABILITY_MISSING', received: memoryMiB })] : []),
+    ...pciDevices.flatMap(({ address }, index): Issue[] => {
+      const path = `pciDevices.${String(index)}.address`
+      if (pciDevices.findIndex((other) => other.address === address) < index) return [error(path, `The machine has the device ${address} twice.`, { received: address })]
+      const found = host.pci.find((device) => device.address === address)
+      if (found === undefined) return [error(path, `This computer has no device ${address}.`, { code: 'NOT_FOUND', received: address })]
+      if (found.obstacle !== null) return [error(path, [found.obstacle.message, found.obstacle.remedy].filter(Boolean).join(' '), { code: 'CAPABILITY_MISSING', received: address })]
+      return found.warnings.map((words) => warning(path, words))
+    }),
+  ]
 }
 
 function folderIssues({ sharedFolders }: MachineDefinition, { qemu, host }: HardwareSurroundings): Issue[] {

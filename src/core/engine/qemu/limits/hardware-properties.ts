@@ -201,6 +201,7 @@ function hostProperties(surroundings: HardwareSurroundings): HardwareProperty[] 
   const drivers = folderDriverChoices(surroundings)
   const shared = drivers.every(({ obstacle }) => obstacle !== null) ? (drivers.at(-1)?.obstacle ?? null) : null
   const usb = missing(surroundings, 'usb-host')
+  const passed = passthroughObstacle(surroundings)
   const clipboard = qemu.features['vdagent'] === true ? null : 'This QEMU was built without it.'
   return [
     property('guestAgent', 'Guest agent', 'org.qemu.guest_agent.0', 'A channel for qemu-guest-agent in the guest, which tells addresses and holds file systems still.', 'switch', { obstacle: missing(surroundings, 'virtio-serial-pci', 'virtserialport') }),
@@ -209,14 +210,27 @@ function hostProperties(surroundings: HardwareSurroundings): HardwareProperty[] 
     property('usbDevices.*.id', 'Name', 'id', 'What the device is called here and in QEMU.', 'text', { obstacle: usb }),
     property('usbDevices.*.vendorId', 'Vendor', 'usb-host vendorid', 'Four digits, as lsusb shows them. The guest gets the device whenever it is plugged in.', 'text', { obstacle: usb }),
     property('usbDevices.*.productId', 'Product', 'usb-host productid', 'Four digits, as lsusb shows them.', 'text', { obstacle: usb }),
+    property('usbDevices.*.port', 'Only in the port', 'usb-host hostbus, hostport', 'The guest gets it only where it is plugged in there, such as 1-4.2. Empty: anywhere.', 'text', { obstacle: usb ?? (host.platform === 'linux' ? null : 'Ports are known by name on Linux only.') }),
+    property('usbDevices.*.slot', 'Port in the guest', 'port', 'The port of the guest’s controller that it was plugged into while the machine ran.', 'number', { minimum: 0, maximum: 31, obstacle: 'Ringside gives it when a device is plugged in.' }),
     property('usbDevices.*.name', 'Description', 'name', 'What people call the device.', 'text', { obstacle: usb }),
     property('sharedFolders.*.id', 'Name', 'fsdev id', 'What the folder is called here and in QEMU.', 'text', { obstacle: shared }),
     property('sharedFolders.*.tag', 'Tag', 'mount_tag', 'The guest mounts it by that: mount -t virtiofs TAG /mnt, or mount -t 9p -o trans=virtio TAG /mnt.', 'text', { obstacle: shared }),
     property('sharedFolders.*.path', 'Folder', '-fsdev path, virtiofsd --shared-dir', 'The folder of this computer. While it is mounted the machine’s memory can’t be saved.', 'text', { obstacle: shared }),
     property('sharedFolders.*.readOnly', 'Read-only', 'readonly', 'The guest can’t write to it.', 'switch', { obstacle: shared }),
     property('sharedFolders.*.driver', 'Way', 'vhost-user-fs-pci, virtio-9p-pci', 'How the guest reaches it. virtiofs is faster, and a machine with it is not saved to disk: its snapshots are of the disks.', 'choice', { choices: shared === null ? drivers : drivers.map((driver) => ({ ...driver, obstacle: null })), obstacle: shared }),
+    property('pciDevices.*.id', 'Name', 'id', 'What the device is called here and in QEMU.', 'text', { obstacle: passed }),
+    property('pciDevices.*.address', 'Device', 'vfio-pci host', 'Where it is on this computer. The guest has it to itself while the machine runs.', 'text', { obstacle: passed }),
+    property('pciDevices.*.name', 'Description', 'name', 'What people call the device.', 'text', { obstacle: passed }),
     property('rawArguments', 'Arguments of your own', 'qemu-system-x86_64 …', 'Passed to QEMU as they are, after all others. What they do is not looked after.', 'list'),
   ]
+}
+
+/** Why no device of this computer’s PCI buses can be given to a guest, a sentence; null: some may. */
+function passthroughObstacle(surroundings: HardwareSurroundings): string | null {
+  const { host, accelerator } = surroundings
+  if (host.pciProblem !== null) return [host.pciProblem.message, host.pciProblem.remedy].filter(Boolean).join(' ')
+  if (accelerator !== 'kvm') return 'Only with KVM: no other accelerator gives a guest’s memory to a device.'
+  return missing(surroundings, 'vfio-pci')
 }
 
 function missing({ qemu }: HardwareSurroundings, ...devices: string[]): string | null {

@@ -9,8 +9,8 @@ import { argvInput, desktop } from '../argv/argv.fixture'
 import { buildArgv } from '../argv'
 import { hardwareIssues } from './hardware-issues'
 import { hardwareProperties } from './hardware-properties'
-import { wholeQemu, wholeSurroundings } from './limits.fixture'
-import { findRenderNode, hugePagesOf, type HardwareSurroundings } from './surroundings'
+import { passableCard, wholeQemu, wholeSurroundings } from './limits.fixture'
+import { findRenderNode, hugePagesOf, lockableMiBOf, type HardwareSurroundings } from './surroundings'
 
 const machine = MachineDefinition.parse(desktop)
 const properties = (surroundings: HardwareSurroundings = wholeSurroundings, definition = machine): Map<string, HardwareProperty> => new Map(hardwareProperties(definition, surroundings).map((property) => [property.path, property]))
@@ -70,7 +70,7 @@ describe('every property of the schema', () => {
   })
 
   test('reaches the command line', () => {
-    const golden = ['all-hardware', 'linux-tcg', 'kernel', 'accelerated-graphics'].map((name) => readFileSync(join(import.meta.dirname, '../../../../../test/golden/argv', `${name}.argv`), 'utf8')).join('\n')
+    const golden = ['all-hardware', 'linux-tcg', 'kernel', 'accelerated-graphics', 'passed-devices'].map((name) => readFileSync(join(import.meta.dirname, '../../../../../test/golden/argv', `${name}.argv`), 'utf8')).join('\n')
     const missing = [...properties().keys()].filter((path) => !(reached[path] ?? []).every((words) => golden.includes(words)) || reached[path] === undefined)
     expect(missing.filter((path) => !outsideArgv.includes(path))).toEqual([])
   })
@@ -78,7 +78,7 @@ describe('every property of the schema', () => {
 
 /** What is not on the command line: names for people, what is set over QMP before the guest runs (see the specs with guests), and what the golden of plugged devices shows. */
 const outsideArgv = [
-  'osId', 'usbDevices.*.name', 'nics.*.linkUp', 'memory.targetMiB', 'processors.priority', 'processors.limitPercent', 'nics.*.slot', 'disks.*.slot', 'clipboard', 'firmware.nvram', 'firmware.secureBoot', 'tpm.state',
+  'osId', 'usbDevices.*.name', 'usbDevices.*.slot', 'pciDevices.*.name', 'nics.*.linkUp', 'memory.targetMiB', 'processors.priority', 'processors.limitPercent', 'nics.*.slot', 'disks.*.slot', 'clipboard', 'firmware.nvram', 'firmware.secureBoot', 'tpm.state',
   ...['bytesPerSecond', 'bytesReadPerSecond', 'bytesWrittenPerSecond', 'requestsPerSecond', 'readsPerSecond', 'writesPerSecond'].map((name) => `disks.*.limits.${name}`),
 ]
 
@@ -92,7 +92,7 @@ const reached: Readonly<Record<string, string[]>> = {
   'nics.*.macAddress': ['52:54:00:12:34:01'], 'nics.*.backend.type': ['"type":"user"'], 'display.model': ['qxl-vga'], 'display.heads': ['"max_outputs":2'], 'display.resolution.width': ['"xres":1280'], 'display.resolution.height': ['"yres":720'], 'display.acceleration3d': ['virtio-vga-gl', 'egl-headless'],
   pointer: ['usb-tablet'], 'sound.model': ['ich9-intel-hda'], serialPorts: ['isa-serial'], virtioConsoles: ['virtconsole'], usbController: ['ich9-usb-ehci1'], 'watchdog.model': ['i6300esb'], 'watchdog.action': ['watchdog=pause'],
   panicDevice: ['"driver":"pvpanic"'], randomNumbers: ['virtio-rng-pci'], guestAgent: ['org.qemu.guest_agent.0'], 'tpm.version': ['-tpmdev emulator'], 'tpm.model': ['"driver":"tpm-tis"'], 'vsock.cid': ['"guest-cid":42'], 'usbDevices.*.id': ['"id":"receiver"'], 'usbDevices.*.vendorId': ['"vendorid":1133'],
-  'usbDevices.*.productId': ['"productid":50475'], 'sharedFolders.*.id': ['id=music'], 'sharedFolders.*.tag': ['"mount_tag":"work"'], 'sharedFolders.*.path': ['path=/srv/a,,b'], 'sharedFolders.*.readOnly': ['readonly=on', 'readonly=off'], 'sharedFolders.*.driver': ['"driver":"vhost-user-fs-pci"', '"driver":"virtio-9p-pci"'], rawArguments: ['-msg-of-mine x=y'],
+  'usbDevices.*.productId': ['"productid":50475'], 'sharedFolders.*.id': ['id=music'], 'sharedFolders.*.tag': ['"mount_tag":"work"'], 'sharedFolders.*.path': ['path=/srv/a,,b'], 'sharedFolders.*.readOnly': ['readonly=on', 'readonly=off'], 'usbDevices.*.port': ['"hostbus":1,"hostport":"4.2"'], 'pciDevices.*.id': ['"id":"gpu"'], 'pciDevices.*.address': ['"host":"0000:01:00.0"'], 'sharedFolders.*.driver': ['"driver":"vhost-user-fs-pci"', '"driver":"virtio-9p-pci"'], rawArguments: ['-msg-of-mine x=y'],
 }
 
 const everything: Partial<z.input<typeof MachineDefinition>> = {
@@ -163,7 +163,7 @@ test('what the balloon leaves is within the memory, needs the balloon, and littl
 })
 
 test('what this computer or this QEMU has not is an obstacle with its reason', () => {
-  const bare: HardwareSurroundings = { ...wholeSurroundings, qemu: { ...wholeQemu, devices: [], features: {}, firmware: [] }, host: { platform: 'darwin', logicalProcessors: 8, memoryMiB: 16_384, hugePages: null, vhostVsock: false, renderNode: 'missing', processorTimeObstacle: 'macOS has no limit of processor time for a program that runs.', virtiofs: { virtiofsd: null, obstacle: 'Only on Linux.' } } }
+  const bare: HardwareSurroundings = { ...wholeSurroundings, qemu: { ...wholeQemu, devices: [], features: {}, firmware: [] }, host: { platform: 'darwin', logicalProcessors: 8, memoryMiB: 16_384, hugePages: null, vhostVsock: false, renderNode: 'missing', processorTimeObstacle: 'macOS has no limit of processor time for a program that runs.', virtiofs: { virtiofsd: null, obstacle: 'Only on Linux.' }, pci: [], pciProblem: { message: 'macOS does not let programs.', remedy: null }, lockableMiB: null } }
   const obstacle = (path: string): string | null | undefined => properties(bare).get(path)?.obstacle
   expect(obstacle('memory.hugePages')).toContain('only on Linux')
   expect(obstacle('processors.limitPercent')).toContain('macOS')
@@ -220,4 +220,19 @@ test('processors say why they wait for a start, and what is live says so', () =>
 test('the pool of huge pages is read from the kernel’s words', () => {
   expect(hugePagesOf('MemTotal: 1 kB\nHugePages_Total:      64\nHugePages_Free:       12\nHugepagesize:       2048 kB\n')).toEqual({ pageMiB: 2, free: 12 })
   expect(hugePagesOf('HugePages_Total:       0\nHugepagesize:       2048 kB\n')).toBeNull()
+})
+
+test('a device of this computer’s is given away only where it is proved that it can be', () => {
+  const withKvm: HardwareSurroundings = { ...wholeSurroundings, accelerator: 'kvm' }
+  const pciDevices = [{ id: 'card', address: passableCard.address }]
+  expect(issues({ pciDevices }, withKvm)).toEqual([`(pciDevices.0.address: ${passableCard.warnings[0] ?? ''}`])
+  expect(issues({ pciDevices })).toEqual([expect.stringContaining('Only with KVM')])
+  expect(issues({ pciDevices: [...pciDevices, { id: 'twice', address: passableCard.address }, { id: 'gone', address: '0000:99:00.0' }] }, withKvm).filter((words) => !words.startsWith('('))).toEqual([
+    'pciDevices.1.address: The machine has the device 0000:01:00.0 twice.', 'pciDevices.2.address: This computer has no device 0000:99:00.0.',
+  ])
+  const busy = { ...passableCard, obstacle: { message: 'This computer uses it.', remedy: 'Hand it over.' } }
+  expect(issues({ pciDevices }, { ...withKvm, host: { ...withKvm.host, pci: [busy], lockableMiB: 64 } })).toEqual([expect.stringContaining('you may lock 64 MiB'), 'pciDevices.0.address: This computer uses it. Hand it over.'])
+  expect(issues({ pciDevices }, { ...withKvm, host: { ...withKvm.host, pciProblem: { message: 'The IOMMU is off.', remedy: 'Switch it on.' } } })).toEqual(['pciDevices.0.id: Name: The IOMMU is off. Switch it on.'])
+  expect(lockableMiBOf('Max locked memory         8388608              8388608              bytes \n', false)).toBe(8)
+  expect(lockableMiBOf('Max locked memory         unlimited            unlimited            bytes \n', false)).toBeNull()
 })

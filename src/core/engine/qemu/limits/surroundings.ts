@@ -2,7 +2,8 @@ import { constants } from 'node:fs'
 import { access, readdir, readFile } from 'node:fs/promises'
 import { availableParallelism, totalmem } from 'node:os'
 import { join } from 'node:path'
-import type { AcceleratorName, AcceleratorReport, QemuReport } from '@shared/model'
+import type { AcceleratorName, AcceleratorReport, HostDeviceObstacle, HostPciDevice, QemuReport } from '@shared/model'
+import { listPciDevices } from '../../../host-devices'
 import { findControlGroups } from '../process/control-groups'
 import { askVirtiofs, type VirtiofsReport } from '../virtiofs'
 
@@ -21,6 +22,11 @@ export interface HardwareHost {
   processorTimeObstacle: string | null
   /** Sharing folders through virtiofs, as this computer’s virtiofsd answered and proved. */
   virtiofs: VirtiofsReport
+  /** The devices on PCI buses, each judged, and why none can be given away. */
+  pci: HostPciDevice[]
+  pciProblem: HostDeviceObstacle | null
+  /** How much memory the user may keep from being swapped out, MiB; null: as much as there is [getrlimit(2), RLIMIT_MEMLOCK]. */
+  lockableMiB: number | null
 }
 
 /** All that hardware depends on beside its definition: plain data. */
@@ -38,14 +44,16 @@ export const vsockPath = '/dev/vhost-vsock'
 export async function readHardwareHost(qemuPath: string, platform: NodeJS.Platform = process.platform): Promise<HardwareHost> {
   const linux = platform === 'linux'
   const noNode: HardwareHost['renderNode'] = 'missing'
-  const [vhostVsock, meminfo, renderNode, virtiofs, groups] = await Promise.all([
+  const [vhostVsock, meminfo, renderNode, virtiofs, groups, passed, ownLimits] = await Promise.all([
     linux ? mayUse(vsockPath) : false,
     linux ? readFile('/proc/meminfo', 'utf8').catch(() => '') : '',
     linux ? findRenderNode('/dev/dri') : noNode,
     askVirtiofs(qemuPath, platform),
     findControlGroups(platform),
+    listPciDevices(platform),
+    linux ? readFile('/proc/self/limits', 'utf8').catch(() => '') : '',
   ])
-  return { platform, logicalProcessors: availableParallelism(), memoryMiB: Math.floor(totalmem() / 2 ** 20), hugePages: hugePagesOf(meminfo), vhostVsock, renderNode, processorTimeObstacle: typeof groups === 'string' ? groups : null, virtiofs }
+  return { platform, logicalProcessors: availableParallelism(), memoryMiB: Math.floor(totalmem() / 2 ** 20), hugePages: hugePagesOf(meminfo), vhostVsock, renderNode, processorTimeObstacle: typeof groups === 'string' ? groups : null, virtiofs, ...passed, lockableMiB: lockableMiBOf(ownLimits) }
 }
 
 function mayUse(path: string): Promise<boolean> {
@@ -58,6 +66,12 @@ export async function findRenderNode(folder: string): Promise<HardwareHost['rend
   if (nodes.length === 0) return 'missing'
   const usable = await Promise.all(nodes.map((name) => mayUse(join(folder, name))))
   return usable.includes(true) ? 'usable' : 'forbidden'
+}
+
+/** The limit that is in force, out of `/proc/self/limits` [proc(5)]; root has none. */
+export function lockableMiBOf(limits: string, isRoot = process.getuid?.() === 0): number | null {
+  const bytes = /^Max locked memory\s+(\d+)/mu.exec(limits)?.[1]
+  return bytes === undefined || isRoot ? null : Math.floor(Number(bytes) / 2 ** 20)
 }
 
 /** The pool, out of `/proc/meminfo` [Linux: hugetlbpage.rst]. */

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { RingsideError } from '@shared/errors'
-import type { Disk, ImageLocation, MachineDefinition, Nic } from '@shared/model'
+import type { Disk, ImageLocation, MachineDefinition, Nic, UsbDevice } from '@shared/model'
 import type { LaunchPlan } from '../../engine'
 import { type LiveChange, withLiveChange } from '../../live-change'
-import { keyOfNode, nicBackend, nicDevice, placeOfSlot, pluggedDiskDevice, pluggedMemoryId, type BlockNode } from '../argv'
+import { keyOfNode, nicBackend, nicDevice, placeOfSlot, pluggedDiskDevice, pluggedMemoryId, type BlockNode, usbHostDevice } from '../argv'
 import { ArgumentList } from '../argv/argument-list'
 import { addDiskNodes, cdromNodes } from '../argv/block-nodes'
 import { driveNode } from '../argv/node-names'
@@ -48,6 +48,10 @@ export async function makeLiveChange(machine: LiveMachine, change: LiveChange): 
     case 'setLink':
       requireDevice(machine.definition.nics, change.id)
       return setLink(machine.qmp, change.id, change.up)
+    case 'plugUsb':
+      return plugUsb(machine, change.device)
+    case 'unplugUsb':
+      return unplugUsb(machine.qmp, change.id)
     case 'changeMedium':
       requireDevice(machine.definition.cdroms, change.id)
       return changeMedium(machine, change.id, change.image)
@@ -129,6 +133,19 @@ async function plugNic({ qmp, plan, definition }: LiveMachine, nic: Nic): Promis
     if (!(await hasDevice(qmp, nic.id))) await removeBackend(qmp, nic.id).catch(() => undefined)
     throw explained(error, `The network card “${nic.id}” can’t be plugged in`)
   }
+}
+
+/** Whether the device is plugged in on the host is no matter: QEMU takes it when it is. */
+async function plugUsb({ qmp }: LiveMachine, device: UsbDevice): Promise<void> {
+  if (await hasDevice(qmp, device.id)) throw new RingsideError('ILLEGAL_STATE', `The running machine has a device “${device.id}” already.`)
+  await qmp.execute('device_add', usbHostDevice(device)).catch((error: unknown) => { throw explained(error, `The USB device “${device.id}” can’t be plugged in`) })
+}
+
+/** A USB device is pulled out, and nobody is asked: QEMU sends no event for it. */
+async function unplugUsb(qmp: QmpClient, id: string): Promise<void> {
+  if (!(await hasDevice(qmp, id))) return
+  await qmp.execute('device_del', { id }).catch((error: unknown) => { throw explained(error, `“${id}” can’t be taken out`) })
+  if (await hasDevice(qmp, id)) throw new RingsideError('GUEST_FAILED', `QEMU has not let go of “${id}” yet; it is gone at the next start at the latest.`)
 }
 
 function placeOf({ qemu }: LaunchPlan, definition: MachineDefinition, slot: number): JsonObject {
@@ -266,7 +283,7 @@ function explained(error: unknown, what: string): unknown {
  */
 export async function recoverHardware({ qmp, plan, definition, ...machine }: LiveMachine, tell: (sentence: string) => void): Promise<MachineDefinition> {
   const ids = await deviceIds(qmp)
-  const there = { ...definition, disks: definition.disks.filter(({ id }) => ids.has(id)), nics: definition.nics.filter(({ id }) => ids.has(id)) }
+  const there = { ...definition, disks: definition.disks.filter(({ id }) => ids.has(id)), nics: definition.nics.filter(({ id }) => ids.has(id)), usbDevices: definition.usbDevices.filter(({ id }) => ids.has(id)) }
   for (const { id } of definition.disks) if (!ids.has(id)) await removeDiskNodes({ qmp, definition }, id)
   for (const { id } of definition.nics) if (!ids.has(id)) await removeBackend(qmp, id)
   there.processors = { ...there.processors, plugged: await pluggedProcessors(qmp, there) }

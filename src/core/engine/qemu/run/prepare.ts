@@ -3,6 +3,7 @@ import { access } from 'node:fs/promises'
 import { RingsideError } from '@shared/errors'
 import { consolePortCount, type MachineDefinition } from '@shared/model'
 import { firstNvramPath } from '../../../library/paths'
+import { listPciDevices } from '../../../host-devices'
 import type { LaunchPlan } from '../../engine'
 import { buildArgv, type ArgvInput, type BuiltArgv, type ImageFacts } from '../argv'
 import { vsockPath } from '../limits/surroundings'
@@ -21,7 +22,7 @@ import { imagePath, type RunFiles } from './run-files'
 export async function prepareArgv(plan: LaunchPlan, files: RunFiles, run: RunEndpoints, virtiofs: ArgvInput['virtiofs']): Promise<BuiltArgv> {
   const definition = runningDefinition(plan)
   const [images, nvram, kernel, audioDriver] = await Promise.all([
-    checkImages(definition, plan), checkNvram(definition, plan), checkKernel(definition, plan.machineFolder), chooseAudioDriver(definition, plan.qemu), checkSharedFolders(definition, plan), checkVsock(definition), checkTpm(definition, plan),
+    checkImages(definition, plan), checkNvram(definition, plan), checkKernel(definition, plan.machineFolder), chooseAudioDriver(definition, plan.qemu), checkSharedFolders(definition, plan), checkVsock(definition), checkTpm(definition, plan), checkPassedDevices(definition),
   ])
   return buildArgv(argvInput(plan, files, run, { images, nvram, kernel, audioDriver, virtiofs }))
 }
@@ -99,4 +100,15 @@ async function checkVsock({ vsock }: MachineDefinition): Promise<void> {
       path: vsockPath, hint: 'Run “sudo modprobe vhost_vsock”, or switch them off in the machine’s hardware.',
     }, { cause })
   })
+}
+
+/** Throws `CAPABILITY_MISSING` with the first device that can’t be passed on now: QEMU would end with the kernel’s bare error. */
+async function checkPassedDevices({ pciDevices }: MachineDefinition): Promise<void> {
+  if (pciDevices.length === 0) return
+  const { pci, pciProblem } = await listPciDevices()
+  for (const { address, name } of pciDevices) {
+    const found = pci.find((device) => device.address === address)
+    const obstacle = pciProblem ?? (found === undefined ? { message: 'This computer has it no more.', remedy: 'Take it out of the machine’s hardware.' } : found.obstacle)
+    if (obstacle !== null) throw new RingsideError('CAPABILITY_MISSING', `“${name || address}” can’t be passed on to the guest. ${obstacle.message}`, obstacle.remedy === null ? {} : { hint: obstacle.remedy })
+  }
 }

@@ -171,8 +171,8 @@ export class QemuMachine implements RunningMachine {
   async save(
     ramFile: string, onProgress: (fraction: number | null) => void, signal: AbortSignal, keep?: (saved: { ramFormat: SavedRun['ramFormat'] }) => Promise<void>,
   ): Promise<{ ramFormat: SavedRun['ramFormat'] }> {
-    const { files, plan, folders } = this.#parts
-    if (folders.memoryObstacle !== null) throw new RingsideError('CAPABILITY_MISSING', `This machine can't be saved while it runs: ${folders.memoryObstacle}.`, { hint: 'Shut the guest down instead, or share the folder by 9p.' })
+    const { files, plan } = this.#parts
+    if (this.#memoryObstacle !== null) throw new RingsideError('CAPABILITY_MISSING', `This machine can't be saved while it runs: ${this.#memoryObstacle}.`, { hint: 'Shut the guest down instead, or change the machine’s hardware: folders can be shared by 9p.' })
     const hold = this.#beginHold()
     try {
       await hold.begin()
@@ -193,9 +193,16 @@ export class QemuMachine implements RunningMachine {
     }
   }
 
+  /** Why memory can’t be kept, half a sentence, whatever QEMU says; null: nothing of ours speaks against it. */
+  get #memoryObstacle(): string | null {
+    const { folders, plan } = this.#parts
+    const [passed] = plan.definition.pciDevices
+    return passed === undefined ? folders.memoryObstacle : `“${passed.name || passed.address}” is a device of this computer, and what it holds is not in the memory`
+  }
+
   snapshotMemory(): Promise<MemoryMeans> {
-    const { folders, plan: { qemu, accelerator } } = this.#parts
-    return chooseMemoryMeans(this.#qmp, { qemu, accelerator, paused: this.#paused, obstacle: folders.memoryObstacle })
+    const { qemu, accelerator } = this.#parts.plan
+    return chooseMemoryMeans(this.#qmp, { qemu, accelerator, paused: this.#paused, obstacle: this.#memoryObstacle })
   }
 
   freezeObstacle(): Promise<string | null> {
@@ -212,11 +219,11 @@ export class QemuMachine implements RunningMachine {
   async takeSnapshot(order: SnapshotOrder, onProgress: (fraction: number | null) => void, signal: AbortSignal): Promise<SnapshotTaken> {
     const hold = this.#beginHold()
     const qmp = this.#qmp
-    const { plan, files, folders } = this.#parts
+    const { plan, files } = this.#parts
     const clipboard = { remove: () => removeClipboardChannel(qmp), restore: () => this.#addExtras() }
     try {
       const tell = (sentence: string): void => { this.addNote(sentence) }
-      return await new SnapshotTaking({ qmp, plan, socket: files.runtime.ram, hold, paused: this.#paused, memoryObstacle: folders.memoryObstacle, openAgent: this.#openAgent, clipboard, tell }, order, onProgress, signal).take()
+      return await new SnapshotTaking({ qmp, plan, socket: files.runtime.ram, hold, paused: this.#paused, memoryObstacle: this.#memoryObstacle, openAgent: this.#openAgent, clipboard, tell }, order, onProgress, signal).take()
     } finally {
       this.#hold = null
       // Where the guest could not be let go as it should, or stopped by itself meanwhile, that is told now.
@@ -239,7 +246,7 @@ export class QemuMachine implements RunningMachine {
   async changeHardware(change: LiveChange): Promise<void> {
     const { plan } = this.#parts
     if (this.#hold !== null) throw new RingsideError('ILLEGAL_STATE', 'The machine is being saved, or a snapshot of it taken.', { state: 'saving' })
-    this.#changing = change.kind === 'unplugDisk' || change.kind === 'unplugNic' ? change.id : change.kind === 'unplugProcessor' ? 'processor' : null
+    this.#changing = change.kind === 'unplugDisk' || change.kind === 'unplugNic' || change.kind === 'unplugUsb' ? change.id : change.kind === 'unplugProcessor' ? 'processor' : null
     try {
       await makeLiveChange({ qmp: this.#qmp, plan, definition: plan.definition, paused: this.#paused, pid: this.qemuPid }, change)
       this.#nowHas(withLiveChange(this.#parts.plan.definition, change))

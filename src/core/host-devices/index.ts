@@ -1,0 +1,1 @@
+export { listHostDevices, listPciDevices } from './list-host-devices'

@@ -86,6 +86,7 @@ test('a modern Linux from a disc gets the paravirtual devices that it has driver
     usbDevices: [],
     sharedFolders: [],
     pciDevices: [],
+    tpm: null,
     rawArguments: [],
     guestAgent: true,
     clipboard: true,

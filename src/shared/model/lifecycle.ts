@@ -90,6 +90,7 @@ export function isLegal(action: MachineAction, state: MachineState): boolean {
 /** Why the action is refused in this state, as a sentence; null when it is legal. */
 export function whyIllegal(action: MachineAction, state: MachineState): string | null {
   if (isLegal(action, state)) return null
+  if (action === 'changeHardware' && state === 'saved') return 'Saved memory fits the hardware that it was saved with, and no other. Start the machine and change it then, or discard its saved state first.'
   const allowed = legalStates[action].map((s) => stateWords[s])
   const last = allowed.pop() ?? ''
   const list = allowed.length > 0 ? `${allowed.join(', ')} or ${last}` : last

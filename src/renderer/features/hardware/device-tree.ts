@@ -51,7 +51,7 @@ const parts: readonly Part[] = [
   { id: 'display', label: 'Display & input', icon: 'i-lucide-monitor', term: '-display', paths: ['display', 'pointer'], summary: words.displayWords },
   { id: 'sound', label: 'Sound', icon: 'i-lucide-volume-2', term: '-audiodev', paths: ['sound'], summary: words.soundWords },
   { id: 'usbDevices', label: 'USB', icon: 'i-lucide-usb', term: 'usb-host', paths: ['usbController', 'usbDevices'], list: 'usbDevices', summary: listed('usbDevices', 'device') },
-  { id: 'pciDevices', label: 'Devices of this computer', icon: 'i-lucide-microchip', term: 'vfio-pci', paths: ['pciDevices'], list: 'pciDevices', summary: listed('pciDevices', 'device') },
+  { id: 'pciDevices', label: 'PCI devices', icon: 'i-lucide-microchip', term: 'vfio-pci', paths: ['pciDevices'], list: 'pciDevices', summary: listed('pciDevices', 'device') },
   { id: 'serial', label: 'Serial & consoles', icon: 'i-lucide-square-terminal', term: '-serial', paths: ['serialPorts', 'virtioConsoles'], summary: words.serialWords },
   { id: 'sharedFolders', label: 'Shared folders', icon: 'i-lucide-folder-symlink', term: 'virtiofs, virtio-9p', paths: ['sharedFolders'], list: 'sharedFolders', summary: listed('sharedFolders', 'folder') },
   { id: 'guest', label: 'Guest integration', icon: 'i-lucide-arrow-left-right', term: 'virtio-serial', paths: ['guestAgent', 'clipboard', 'randomNumbers', 'vsock'], summary: words.guestWords },

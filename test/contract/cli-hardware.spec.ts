@@ -65,6 +65,18 @@ test('the balloon is set and told of', async () => {
   expect((await run('balloon', 'windows-11')).stdout).toMatch(/^Left by the balloon +all of it$/mu)
 })
 
+test('what the computer has is listed, given and taken back', async () => {
+  expect((await run('usb', 'list')).stdout).toMatch(/046d:c52b +Logitech USB Receiver +1-4\.2/u)
+  expect((await run('usb', 'attach', 'windows-11', '046d:C52B', '--port', '--json')).json).toMatchObject({ device: { vendorId: '046d', productId: 'c52b', name: 'Logitech USB Receiver', port: '1-4.2' } })
+  expect((await run('usb', 'detach', 'windows-11', '046d:c52b')).code).toBe(0)
+  expect((await run('pci', 'list')).stdout).toMatch(/0000:01:00\.0 +15 +VGA compatible controller: NVIDIA/u)
+  expect((await run('pci', 'attach', 'windows-11', '01:00.0', '--json')).json).toMatchObject({ device: { address: '0000:01:00.0' }, warnings: [expect.any(String), expect.any(String)] })
+  expect((await run('pci', 'detach', 'windows-11', '0000:01:00.0')).code).toBe(0)
+  expect((await run('folder', 'add', 'windows-11', '/srv/music', '--json')).json).toMatchObject({ folder: { tag: 'music', path: '/srv/music', readOnly: true, driver: 'auto' }, mount: expect.stringContaining('mount -t virtiofs -o ro music /mnt') as string })
+  expect((await run('folder', 'remove', 'windows-11', 'music')).code).toBe(0)
+  expect((await run('usb', 'detach', 'windows-11', '046d:c52b')).code).not.toBe(0)
+})
+
 test('history lists earlier forms, revert goes back to one', async () => {
   expect((await run('history', 'windows-11')).stdout).toMatch(/not been changed/u)
   await run('set', 'windows-11', 'memoryMiB=4096')

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { contractVersion, type HostEvent, type MetricsEvent, type ThumbnailEvent } from '@shared/contract'
 import { RingsideError } from '@shared/errors'
-import { HostInfo, OsCatalog, ProbeReport } from '@shared/model'
+import { HostDevices, HostInfo, OsCatalog, ProbeReport } from '@shared/model'
 import { fakeIds } from '../fakes/fake-data'
 import { createFakeHost, type FakeHost } from '../fakes/fake-host'
 import { failure, overMessagePort, overWebSocket, type Connection } from './transports'
@@ -27,6 +27,7 @@ describe.each([['MessagePort', overMessagePort], ['WebSocket', overWebSocket]] a
   test('requests are answered with what the schemas promise', async () => {
     expect(HostInfo.parse(await connection.client.host.info()).shell).toBe('test')
     expect(OsCatalog.parse(await connection.client.host.catalog()).entries.length).toBeGreaterThan(3)
+    expect(HostDevices.parse(await connection.client.host.devices()).usb.length).toBeGreaterThan(1)
     expect(ProbeReport.parse(await connection.client.host.probe({ refresh: false })).bestAccelerator).toBe('tcg')
     expect(await connection.client.machine.list()).toHaveLength(host.machines.list().length)
     expect((await connection.client.machine.get({ id: fakeIds.running })).definition.name).toBe('web-01')

@@ -1,10 +1,10 @@
 import { RingsideError } from '@shared/errors'
-import type { Run } from './cli'
+import type { Terminal } from './terminal'
 
 const keys = { interrupt: '\u0003', end: '\u0004', backspace: '\u0008', delete: '\u007f', clear: '\u0015' } as const
 
 /** Asks a person for something that is not shown as it is typed. @throws `CANCELLED` on Ctrl+C */
-export async function askSecret({ terminal: { stdin, stderr }, signal }: Pick<Run, 'terminal' | 'signal'>, question: string): Promise<string> {
+export async function askSecret({ terminal: { stdin, stderr }, signal }: { readonly terminal: Terminal; readonly signal: AbortSignal }, question: string): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>()
   let typed: string[] = []
   const cancel = (): void => { reject(new RingsideError('CANCELLED', 'Interrupted; nothing was changed.')) }

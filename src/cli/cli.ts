@@ -6,6 +6,7 @@ import { errorAsJson, errorInWords, toRingsideError } from './errors'
 import { exitCodeOf, exitCodes } from './exit-codes'
 import { machineOrItsProblem } from './find-machine'
 import type { Terminal } from './terminal'
+import { unlockingClient } from './unlocking-client'
 import { shown } from './words'
 
 /** A host that commands talk to: one that runs already, or this very process for as long as the command lasts. */
@@ -72,7 +73,7 @@ export async function runCli(args: readonly string[], options: CliOptions, versi
     .description('Virtual machines on QEMU, from the terminal.')
     .version(version, '-V, --version')
     .showHelpAfterError('(Add --help for what there is.)')
-    .addHelpText('after', '\nMachines and snapshots are named by their name, their id, or the beginning of either.\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 no such machine or snapshot, 4 not possible in this state, 5 invalid input,\n6 no usable QEMU, 7 library in use by another program, 8 timed out, 130 interrupted.')
+    .addHelpText('after', '\nMachines and snapshots are named by their name, their id, or the beginning of either.\nExit codes: 0 done, 1 failed, 2 wrong usage, 3 no such machine or snapshot, 4 not possible in this state, 5 invalid input,\n6 no usable QEMU, 7 library in use by another program, 8 timed out, 9 no passphrase that opens the disks, 130 interrupted.\n\nThe passphrase of encrypted disks is asked for, or read from --passphrase-file FILE (“-”: standard input), which every command takes.')
     .configureOutput({ writeOut: (text) => void terminal.stdout.write(text), writeErr: (text) => void (wantsJson(args) || terminal.stderr.write(text)) })
     .exitOverride()
 
@@ -81,6 +82,8 @@ export async function runCli(args: readonly string[], options: CliOptions, versi
       .command(nameAndArguments)
       .description(description)
       .addOption(new Option('--json', 'print the answer as JSON, and errors as JSON on standard error'))
+      // Every command may come to need it; said once, below the help of all.
+      .addOption(new Option('--passphrase-file <file>', 'where the passphrase of encrypted disks is').hideHelp())
       .addOption(new Option('--data <folder>', 'folder of the library and the settings').env('RINGSIDE_DATA'))
 
   const cli: Cli = {
@@ -96,14 +99,15 @@ export async function runCli(args: readonly string[], options: CliOptions, versi
       return command
     },
     async perform(command, work) {
-      const { json, data } = command.opts<{ json?: boolean; data?: string }>()
+      const { json, data, passphraseFile } = command.opts<{ json?: boolean; data?: string; passphraseFile?: string }>()
       const connected = await options.connect(data)
+      const client = unlockingClient(connected.client, { terminal, signal, json: json === true }, passphraseFile)
       try {
         await work({
-          client: connected.client, address: connected.address, terminal, json: json === true, signal,
+          client, address: connected.address, terminal, json: json === true, signal,
           answer: (value, text) => void terminal.stdout.write(json === true ? `${JSON.stringify(value, null, 2)}\n` : shown(text)),
           remark: (text) => void (json === true || terminal.stderr.write(shown(text))),
-          machine: (wanted) => machineOrItsProblem(connected.client, wanted),
+          machine: (wanted) => machineOrItsProblem(client, wanted),
         })
       } finally {
         await connected.close()

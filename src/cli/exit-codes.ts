@@ -11,6 +11,8 @@ export const exitCodes = {
   noQemu: 6,
   locked: 7,
   timedOut: 8,
+  /** A machine with encrypted disks, and no passphrase that opens them. */
+  noKey: 9,
   /** 128 + SIGINT, as shells have it. */
   interrupted: 130,
 } as const
@@ -42,6 +44,8 @@ const byError: Readonly<Record<ErrorCode, number>> = {
   LIBRARY_LOCKED: exitCodes.locked,
   PORT_IN_USE: exitCodes.failed,
   UNAUTHORIZED: exitCodes.failed,
+  KEY_REQUIRED: exitCodes.noKey,
+  KEY_WRONG: exitCodes.noKey,
   CANCELLED: exitCodes.interrupted,
   TIMED_OUT: exitCodes.timedOut,
   PROTOCOL: exitCodes.failed,

@@ -1,8 +1,8 @@
 import { RingsideError } from '@shared/errors'
-import type { Run } from './cli'
+import type { Terminal } from './terminal'
 
 /** All of standard input. @throws `INVALID_INPUT` beyond the limit, `CANCELLED` */
-export async function readInput({ terminal: { stdin }, signal }: Pick<Run, 'terminal' | 'signal'>, limitBytes: number): Promise<Buffer> {
+export async function readInput({ terminal: { stdin }, signal }: { readonly terminal: Terminal; readonly signal: AbortSignal }, limitBytes: number): Promise<Buffer> {
   const pieces: Buffer[] = []
   let length = 0
   const { promise, resolve, reject } = Promise.withResolvers<Buffer>()

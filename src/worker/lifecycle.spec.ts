@@ -87,7 +87,7 @@ test('a disk that another live machine writes to is refused and that machine nam
   await using host = await HostFixture.make()
   const shared = join(host.base, 'shared.img')
   await writeFile(shared, 'x')
-  const disks = [{ id: 'disk0', image: { kind: 'external' as const, path: shared }, format: 'raw' as const, bus: 'virtio-blk' as const, readOnly: false, cache: 'auto' as const, discard: true, detectZeroes: 'auto' as const, aio: 'auto' as const, serial: null, limits: null, slot: null }]
+  const disks = [{ id: 'disk0', image: { kind: 'external' as const, path: shared }, format: 'raw' as const, bus: 'virtio-blk' as const, readOnly: false, cache: 'auto' as const, discard: true, detectZeroes: 'auto' as const, aio: 'auto' as const, serial: null, limits: null, slot: null, encrypted: false }]
   const first = await host.addMachine('first', { disks })
   const second = await host.addMachine('second', { disks })
   await host.supervisor.start(first)

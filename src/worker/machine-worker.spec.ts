@@ -57,7 +57,7 @@ class Host {
 }
 
 async function running(): Promise<{ host: Host; machine: FakeMachine }> {
-  const definition = definitionOf('one', { disks: [{ id: 'disk0', image: { kind: 'own', path: 'disks/disk0.qcow2' }, format: 'qcow2', bus: 'virtio-blk', readOnly: false, cache: 'auto', discard: true, detectZeroes: 'auto', aio: 'auto', serial: null, limits: null, slot: null }] })
+  const definition = definitionOf('one', { disks: [{ id: 'disk0', image: { kind: 'own', path: 'disks/disk0.qcow2' }, format: 'qcow2', bus: 'virtio-blk', readOnly: false, cache: 'auto', discard: true, detectZeroes: 'auto', aio: 'auto', serial: null, limits: null, slot: null, encrypted: false }] })
   if (probeReport.qemu === null) throw new Error('The report has a QEMU.')
   const plan: LaunchPlan = { definition, qemu: probeReport.qemu, accelerator: 'tcg', machineFolder: folder, runtimeFolder: folder, baseFolders: [], baseFiles: [], restore: null }
   const host = new Host()

@@ -129,7 +129,7 @@ function freeId({ disks }: MachineHardware): string {
 
 function fakeDisk(id: string, bus: DiskBus, readOnly: boolean, source: { kind: 'new' } | { kind: 'use' | 'copy'; path: string; format: Disk['format'] }): Disk {
   const [image, format] = source.kind === 'use' ? [{ kind: 'external', path: source.path } as const, source.format] : [{ kind: 'own', path: `disks/${id}.qcow2` } as const, 'qcow2' as const]
-  return { id, image, format, bus, readOnly, cache: 'auto', discard: true, detectZeroes: 'auto', aio: 'auto', serial: null, limits: null, slot: null }
+  return { id, image, format, bus, readOnly, cache: 'auto', discard: true, detectZeroes: 'auto', aio: 'auto', serial: null, limits: null, slot: null, encrypted: false }
 }
 
 const property = (path: string, label: string, term: string, help: string, kind: HardwareProperty['kind'], changes: Partial<HardwareProperty> = {}): HardwareProperty => ({

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { createFakeEncryption } from './fake-encryption'
 import { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -33,6 +34,8 @@ export interface FakeHostOptions {
   problems?: LibraryProblem[]
   /** Factor of every pretended duration; 0 for tests. */
   slowness?: number
+  /** Machines all of whose disks are encrypted; `fakePassphrase` opens them. */
+  encrypted?: readonly string[]
 }
 
 /** A host whose services live in memory: machines in every state, moving figures, jobs with progress. For the user interface and for tests of the contract. */
@@ -47,9 +50,13 @@ export interface FakeHost extends HostServices {
   close(): Promise<void>
 }
 
+function withEncryptedDisks(machine: MachineView): MachineView {
+  return { ...machine, definition: { ...machine.definition, disks: machine.definition.disks.map((disk) => ({ ...disk, encrypted: true })) } }
+}
+
 export function createFakeHost(options: FakeHostOptions = {}): FakeHost {
   const slowness = options.slowness ?? 1
-  const machines = new Map((options.machines ?? [...fakeMachines(), ...fakeCloneMachines()]).map((machine) => [machine.id, machine]))
+  const machines = new Map((options.machines ?? [...fakeMachines(), ...fakeCloneMachines()]).map((machine) => [machine.id, options.encrypted?.includes(machine.id) === true ? withEncryptedDisks(machine) : machine]))
   const problems = options.problems ?? fakeProblems
   const machineChanges = new Emitter<Parameters<Parameters<MachineManager['onChange']>[0]>[0]>()
   const libraryChanges = new Emitter<{ type: 'changed' | 'removed'; id: string } | { type: 'problems' }>()
@@ -163,6 +170,7 @@ export function createFakeHost(options: FakeHostOptions = {}): FakeHost {
   }
   const trees = new FakeTrees({ list: () => [...machines.values()], get, set, toState, add, pause })
   const snapshots = createFakeSnapshots(trees)
+  const encryption = createFakeEncryption(get)
 
   return {
     // eslint-disable-next-line @typescript-eslint/require-await
@@ -173,6 +181,7 @@ export function createFakeHost(options: FakeHostOptions = {}): FakeHost {
       libraryFreeBytes: 212 * 2 ** 30,
     }),
     catalog: fakeCatalog,
+    encryption,
     probe: {
       // eslint-disable-next-line @typescript-eslint/require-await
       current: async () => probe,
@@ -218,6 +227,7 @@ export function createFakeHost(options: FakeHostOptions = {}): FakeHost {
       get,
       async start(id, { disposable } = { disposable: false }) {
         legal(id, 'start')
+        await encryption.requireFor(id)
         toState(id, 'starting', { crash: null, saved: null })
         await pause(800)
         const { run } = get(id)

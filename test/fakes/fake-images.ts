@@ -119,7 +119,7 @@ export function createFakeImages(machines: () => readonly MachineView[], orphans
       const all = [...images().values()].map((image): StorageImage => {
         const { path, owner, format, virtualBytes, bytes, below, readers, users, fault } = image
         return {
-          path, name: path.slice(path.lastIndexOf('/') + 1), owner: owner && { id: owner.id, name: owner.name }, format, virtualBytes, actualBytes: bytes, below, readers: [...readers], users: [...users], fault,
+          path, name: path.slice(path.lastIndexOf('/') + 1), owner: owner && { id: owner.id, name: owner.name }, format, encrypted: image.encrypted, virtualBytes, actualBytes: bytes, below, readers: [...readers], users: [...users], fault,
           check: checks.get(path) ?? null, obstacles: obstaclesOf(image),
         }
       })
@@ -169,5 +169,5 @@ export function createFakeImages(machines: () => readonly MachineView[], orphans
 }
 
 function imageOf(path: string, facts: Partial<KnownImage>): KnownImage {
-  return { path, owner: null, format: 'qcow2', virtualBytes: null, bytes: 0, below: null, readers: [], users: [], plugs: [], internalSnapshots: 0, fault: null, ...facts }
+  return { path, owner: null, format: 'qcow2', virtualBytes: null, bytes: 0, below: null, readers: [], users: [], plugs: [], encrypted: false, internalSnapshots: 0, fault: null, ...facts }
 }

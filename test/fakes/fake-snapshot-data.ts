@@ -73,7 +73,7 @@ function richTree(definition: MachineDefinition): FakeTree {
   const ids = fakeSnapshotIds
   const small: MachineDefinition = { ...definition, memoryMiB: 1024, processors: { ...definition.processors, cores: 1 }, notes: '' }
   const twoDisks: MachineDefinition = {
-    ...definition, disks: [...definition.disks, { id: 'disk1', image: { kind: 'own', path: 'disks/disk1.qcow2' }, format: 'qcow2', bus: 'virtio-blk', readOnly: false, cache: 'auto', discard: true, detectZeroes: 'auto', aio: 'auto', serial: null, limits: null, slot: null }],
+    ...definition, disks: [...definition.disks, { id: 'disk1', image: { kind: 'own', path: 'disks/disk1.qcow2' }, format: 'qcow2', bus: 'virtio-blk', readOnly: false, cache: 'auto', discard: true, detectZeroes: 'auto', aio: 'auto', serial: null, limits: null, slot: null, encrypted: false }],
   }
   const of = (snapshot: FakeSnapshot['snapshot'], then: MachineDefinition = definition): FakeSnapshot => ({ snapshot, definition: { ...then, snapshotParentId: snapshot.parentId } })
   return {
@@ -142,8 +142,8 @@ export function fakeCloneMachines(): MachineView[] {
     { ...scratch, run: scratch.run && { ...scratch.run, disposable: true } },
     fakeView(fakeDefinition(ids.imported, 'imported', {
       disks: [
-        { id: 'disk0', image: { kind: 'external', path: '/srv/images/old-server.img' }, format: 'raw', bus: 'sata', readOnly: false, cache: 'auto', discard: true, detectZeroes: 'auto', aio: 'auto', serial: null, limits: null, slot: null },
-        { id: 'disk1', image: { kind: 'external', path: '/srv/images/reference-data.img' }, format: 'raw', bus: 'sata', readOnly: true, cache: 'auto', discard: true, detectZeroes: 'auto', aio: 'auto', serial: null, limits: null, slot: null },
+        { id: 'disk0', image: { kind: 'external', path: '/srv/images/old-server.img' }, format: 'raw', bus: 'sata', readOnly: false, cache: 'auto', discard: true, detectZeroes: 'auto', aio: 'auto', serial: null, limits: null, slot: null, encrypted: false },
+        { id: 'disk1', image: { kind: 'external', path: '/srv/images/reference-data.img' }, format: 'raw', bus: 'sata', readOnly: true, cache: 'auto', discard: true, detectZeroes: 'auto', aio: 'auto', serial: null, limits: null, slot: null, encrypted: false },
       ],
     }), 'stopped'),
   ]

@@ -29,9 +29,9 @@ test('disks that snapshots can’t hold are named, brought in when asked, and th
     ...definition,
     disks: [
       ...definition.disks,
-      { id: 'outside', image: { kind: 'external', path: outside }, format: 'vmdk', bus: 'sata', readOnly: false, cache: 'auto', discard: true, detectZeroes: 'auto', aio: 'auto', serial: null, limits: null, slot: null },
-      { id: 'linked', image: { kind: 'own', path: 'disks/linked.qcow2' }, format: 'qcow2', bus: 'sata', readOnly: false, cache: 'auto', discard: true, detectZeroes: 'auto', aio: 'auto', serial: null, limits: null, slot: null },
-      { id: 'manual', image: { kind: 'external', path: join(at.library.data, 'manual.iso') }, format: 'raw', bus: 'sata', readOnly: true, cache: 'auto', discard: true, detectZeroes: 'auto', aio: 'auto', serial: null, limits: null, slot: null },
+      { id: 'outside', image: { kind: 'external', path: outside }, format: 'vmdk', bus: 'sata', readOnly: false, cache: 'auto', discard: true, detectZeroes: 'auto', aio: 'auto', serial: null, limits: null, slot: null, encrypted: false },
+      { id: 'linked', image: { kind: 'own', path: 'disks/linked.qcow2' }, format: 'qcow2', bus: 'sata', readOnly: false, cache: 'auto', discard: true, detectZeroes: 'auto', aio: 'auto', serial: null, limits: null, slot: null, encrypted: false },
+      { id: 'manual', image: { kind: 'external', path: join(at.library.data, 'manual.iso') }, format: 'raw', bus: 'sata', readOnly: true, cache: 'auto', discard: true, detectZeroes: 'auto', aio: 'auto', serial: null, limits: null, slot: null, encrypted: false },
     ],
   }))
   expect(await snapshots.plan(id)).toMatchObject({
@@ -73,7 +73,7 @@ test('a conversion that fails or is cancelled leaves the machine and its folder 
   const thief = join(at.library.data, 'thief.qcow2')
   await qemuImg('create', '-q', '-f', 'qcow2', '-u', '-b', '/etc/passwd', '-F', 'raw', thief, '4M')
   await open.services.library.update(id, (definition) => ({
-    ...definition, disks: [...definition.disks, { id: 'thief', image: { kind: 'external', path: thief }, format: 'qcow2', bus: 'sata', readOnly: false, cache: 'auto', discard: true, detectZeroes: 'auto', aio: 'auto', serial: null, limits: null, slot: null }],
+    ...definition, disks: [...definition.disks, { id: 'thief', image: { kind: 'external', path: thief }, format: 'qcow2', bus: 'sata', readOnly: false, cache: 'auto', discard: true, detectZeroes: 'auto', aio: 'auto', serial: null, limits: null, slot: null, encrypted: false }],
   }))
   const { definition } = await machines.get(id)
   await expect(snapshots.convertDisks(id)).rejects.toMatchObject({ code: 'BACKING_FILE_OUTSIDE' })

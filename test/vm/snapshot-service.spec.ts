@@ -245,7 +245,7 @@ test('a disk that was put in after the snapshot is not lost on the way back', as
   const { folder } = await bench.get()
   await qemuImg('create', '-q', '-f', 'qcow2', join(folder, 'disks', 'photos.qcow2'), '4M')
   await bench.open.services.library.update(bench.id, (definition) => ({
-    ...definition, disks: [...definition.disks, { id: 'photos', image: { kind: 'own', path: 'disks/photos.qcow2' }, format: 'qcow2', bus: 'sata', readOnly: false, cache: 'auto', discard: true, detectZeroes: 'auto', aio: 'auto', serial: null, limits: null, slot: null }],
+    ...definition, disks: [...definition.disks, { id: 'photos', image: { kind: 'own', path: 'disks/photos.qcow2' }, format: 'qcow2', bus: 'sata', readOnly: false, cache: 'auto', discard: true, detectZeroes: 'auto', aio: 'auto', serial: null, limits: null, slot: null, encrypted: false }],
   }))
   expect(await bench.snapshots.compare(bench.id, snapshot.id)).toEqual([{ path: 'disks.photos', label: 'Disk “photos”', then: null, now: 'sata' }])
   await bench.revert(snapshot.id, { start: false })

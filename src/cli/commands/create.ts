@@ -5,6 +5,7 @@ import { DiskFormat, DisplayModel, MainDiskBus, NicModel, type CreateMachineRequ
 import { answerMadeMachine } from '../answer-made-machine'
 import { usageError, type Cli, type Run } from '../cli'
 import { followJob } from '../follow-job'
+import { newPassphrase } from '../passphrase'
 
 interface CreateOptions {
   iso?: string
@@ -27,6 +28,8 @@ interface CreateOptions {
   nic?: NicModel
   display?: DisplayModel
   cpuModel?: string
+  encrypt?: boolean
+  passphraseFile?: string
   start?: boolean
   check?: boolean
 }
@@ -55,6 +58,7 @@ export function registerCreate(cli: Cli): void {
     .addOption(new Option('--nic <model>').choices(NicModel.options))
     .addOption(new Option('--display <model>').choices(DisplayModel.options))
     .option('--cpu-model <name>', 'processor model, as QEMU names it')
+    .option('--encrypt', 'encrypt its disks with a passphrase, which is asked for or in --passphrase-file; lost, the data is lost')
     .option('--start', 'start it when it is made')
     .option('--check', 'only say what is wrong with the request; make nothing')
   command.action((name: string, options: CreateOptions) =>
@@ -65,7 +69,8 @@ export function registerCreate(cli: Cli): void {
       if (faults.length > 0) throw invalidInput(faults)
       for (const warning of issues) run.remark(`ringside: ${warning.message}\n`)
       if (options.check === true) return run.answer({ request, issues }, `“${request.name}” can be made.\n`)
-      await answerMadeMachine(run, await followJob(run, await run.client.machine.create({ ...request, startWhenCreated: options.start === true })))
+      const encryption = options.encrypt === true ? { encryption: { passphrase: await chosenPassphrase(run, name, options), remember: false } } : {}
+      await answerMadeMachine(run, await followJob(run, await run.client.machine.create({ ...request, ...encryption, startWhenCreated: options.start === true })))
     }),
   )
 }
@@ -80,6 +85,12 @@ export function registerSample(cli: Cli): void {
       await answerMadeMachine(run, await followJob(run, job))
     }),
   )
+}
+
+async function chosenPassphrase(run: Run, name: string, { passphraseFile }: CreateOptions): Promise<string> {
+  const passphrase = await newPassphrase(run, passphraseFile, name)
+  if (passphrase === null) throw usageError('error: the passphrase is asked for; say --passphrase-file where nobody can answer')
+  return passphrase
 }
 
 async function requestFrom(run: Run, name: string, options: CreateOptions): Promise<CreateMachineRequest> {

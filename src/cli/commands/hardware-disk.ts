@@ -14,6 +14,7 @@ interface DiskOptions {
   format?: DiskFormat
   bus: DiskBus
   readOnly?: boolean
+  encrypt?: boolean
   trash?: boolean
 }
 
@@ -27,6 +28,7 @@ export function registerHardwareDisk(cli: Cli, group: Pick<Cli, 'command'>): voi
     .addOption(new Option('--format <format>', 'what the image is, where that is not to be seen').choices(DiskFormats.options))
     .addOption(new Option('--bus <bus>', 'how it is connected').choices(DiskBus.options).default('virtio-blk'))
     .option('--read-only', 'the guest can’t write to it')
+    .option('--encrypt', 'add --new or --copy: encrypt it; the machine’s passphrase opens it (see `encryption passphrase`)')
     .option('--trash', 'remove: its file goes to the trash, unless snapshots or clones read from it')
     .addHelpText('after', '\nExamples:\n  ringside hardware disk add web-01 --new 40G\n  ringside hardware disk add web-01 --copy ~/data.vmdk --bus virtio-scsi\n  ringside hardware disk remove web-01 disk1 --trash')
   command.action((action: string, wanted: string, disk: string | undefined, options: DiskOptions) =>
@@ -39,7 +41,7 @@ export function registerHardwareDisk(cli: Cli, group: Pick<Cli, 'command'>): voi
       const { id } = await run.machine(wanted)
       if (action === 'add') {
         const source = await sourceOf(options, (path) => run.client.storage.inspect({ path }))
-        const { notes } = await followJob(run, await run.client.hardware.addDisk({ id, source, bus: options.bus, readOnly: options.readOnly === true }))
+        const { notes } = await followJob(run, await run.client.hardware.addDisk({ id, source, bus: options.bus, readOnly: options.readOnly === true, encrypted: options.encrypt === true }))
         const machine = await run.client.machine.get({ id })
         const added = (machine.next ?? machine.definition).disks.at(-1)
         run.answer({ ...machineAsJson(machine), disk: added, notes }, `“${machine.definition.name}” has the disk “${added?.id ?? ''}” now.\n`)

@@ -4,6 +4,7 @@ import { registerConsole } from './console'
 import { registerCreate, registerSample } from './create'
 import { registerDelete } from './delete'
 import { registerDisk } from './disk'
+import { registerEncryption } from './encryption'
 import { registerGuest } from './guest'
 import { registerHardware } from './hardware'
 import { registerInfo, registerLog, registerScreenshot } from './info'
@@ -16,6 +17,6 @@ import { registerTemplate } from './template'
 
 /** Every command that talks to a host, in the order of the help. */
 export const commands: readonly Register[] = [
-  registerList, registerInfo, registerCreate, registerSample, registerLifecycle, registerConsole, registerScreenshot, registerLog, registerSnapshot, registerHardware, registerDisk, registerGuest,
+  registerList, registerInfo, registerCreate, registerSample, registerLifecycle, registerConsole, registerScreenshot, registerLog, registerSnapshot, registerHardware, registerDisk, registerEncryption, registerGuest,
   registerClone, registerClones, registerTemplate, registerDetach, registerDelete, registerProbe, registerLink,
 ]

@@ -5,9 +5,10 @@ import { assembleSampleDisk } from '../bootcode'
 import { loadCatalog } from '../catalog'
 import { type CloneStep, guardClones, MachineClones } from '../clone'
 import { SettingsFile } from '../config'
+import { DiskKeys, type Keychain, noKeychain, RememberedKeys } from '../encryption'
 import { MachineMaker } from '../creation'
 import { listHostDevices } from '../host-devices'
-import { createImageTool, createProbe, describeCommandLine, ensureNvram } from '../engine/qemu'
+import { createImageTool, createProbe, describeCommandLine, ensureNvram, luksObstacle, type QemuImg } from '../engine/qemu'
 import { GuestService } from '../guest'
 import { ImageService, type ImageStep } from '../images'
 import { type HardwareStep, HardwareService, rulesOfQemu } from '../hardware'
@@ -29,6 +30,8 @@ export interface HostOptions {
   log: DefectLog
   /** Absent: `RINGSIDE_DATA`, else the system's folder for application data. */
   dataFolder?: string
+  /** The operating system's keychain, where the shell has one. */
+  keychain?: Keychain
   /** Moves a folder to the trash; absent: the system's, as far as Node can reach it. null: there is none. */
   trash?: ((path: string) => Promise<void>) | null
   /** Awaited between the steps of everything that changes snapshots and clones: for tests of being cut off there. */
@@ -81,6 +84,16 @@ async function compose(options: HostOptions, dataFolder: string, runtimeRoot: st
     trash,
     otherProblems: () => (settings.problem === null ? [] : [settings.problem]),
   })
+  const diskKeys = new DiskKeys({
+    library: folderLibrary,
+    remembered: new RememberedKeys(folders.keys, options.keychain ?? noKeychain),
+    createdBy: `ringside ${version}`,
+    obstacle: async () => {
+      const { qemu } = await probe.current()
+      return qemu === null ? 'No QEMU was found on this computer.' : luksObstacle(qemu)
+    },
+  })
+  const imageTool = ({ imgPath, systemPath }: QemuReport): QemuImg => createImageTool(imgPath, { of: (path) => diskKeys.ofImage(path), folder: runtimeRoot, systemPath })
   const storage = new HostStorage({
     libraryFolder: folders.library,
     catalog,
@@ -96,7 +109,8 @@ async function compose(options: HostOptions, dataFolder: string, runtimeRoot: st
     storage,
     catalog,
     probe,
-    imageTool: (qemu) => createImageTool(qemu.imgPath),
+    imageTool,
+    diskKeys,
     prepareNvram: ensureNvram,
     limits: async () => {
       const { logicalProcessors, memoryMiB, libraryFreeBytes } = await info()
@@ -114,16 +128,19 @@ async function compose(options: HostOptions, dataFolder: string, runtimeRoot: st
     libraryFolder: folders.library,
     runtimeRoot,
     commandLine: describeCommandLine,
+    diskKey: (id) => diskKeys.require(id),
+    imageTool,
     // A command that ends in a moment has no next machine to be quick for.
     keepSpareWorker: options.shell !== 'cli',
   })
+  const stopFollowing = diskKeys.follow(machines)
   const jobs = createJobs()
   const snapshots = new SnapshotService({
     library: guardedLibrary,
     machines,
     libraryFolder: folders.library,
     layers,
-    imageTool: async () => createImageTool((await requireQemu(probe)).imgPath),
+    imageTool: async () => imageTool(await requireQemu(probe)),
     trash,
     createdBy: `ringside ${version}`,
     ...(options.atStep === undefined ? {} : { atStep: options.atStep }),
@@ -131,6 +148,7 @@ async function compose(options: HostOptions, dataFolder: string, runtimeRoot: st
   const clones = new MachineClones({
     snapshots: snapshots.context,
     catalog,
+    diskKeys,
     snapshotsChanged: (id) => { snapshots.changed(id) },
     atStep: options.atStep ?? (() => Promise.resolve()),
   })
@@ -145,19 +163,21 @@ async function compose(options: HostOptions, dataFolder: string, runtimeRoot: st
     manifests: snapshots.context.manifests,
     storage,
     imageTool: snapshots.context.imageTool,
+    keyOf: (path) => diskKeys.ofImage(path),
     trash,
     ...(options.atStep === undefined ? {} : { atStep: options.atStep }),
   })
   const hardware = new HardwareService({
     snapshots: snapshots.context,
     rules: rulesOfQemu(probe),
+    diskKey: (id) => diskKeys.require(id),
     snapshotsChanged: (id) => { snapshots.changed(id) },
     atStep: options.atStep ?? (() => Promise.resolve()),
   })
   const automatic = new AutomaticSnapshots({ library: guardedLibrary, machines, jobs, work: automaticWork(snapshots) })
   const guests = new GuestService({ machines, catalog, keptFolders: [folders.library, folders.cache] })
   const library = withProblemsOf(guardedLibrary, [machines, automatic])
-  const services: HostServices = { info, devices: () => listHostDevices(), probe, settings, catalog, library, machines, creation, snapshots, clones, hardware, guests, jobs, storage, images, consoleTickets: createConsoleTickets() }
+  const services: HostServices = { info, devices: () => listHostDevices(), probe, settings, catalog, library, machines, creation, snapshots, clones, hardware, guests, jobs, storage, images, encryption: diskKeys, consoleTickets: createConsoleTickets() }
   await images.start()
   snapshots.start()
   clones.start()
@@ -171,6 +191,7 @@ async function compose(options: HostOptions, dataFolder: string, runtimeRoot: st
     await unscheduled
     await snapshots.close()
     await clones.close()
+    stopFollowing()
     const remaining = await machines.close(running)
     if (remaining.length > 0) await machines.close('keepRunning')
     probe[Symbol.dispose]()

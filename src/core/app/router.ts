@@ -1,7 +1,7 @@
 import { implement } from '@orpc/server'
 import { contract, contractVersion, type HostEvent, type MetricsEvent, type ThumbnailEvent } from '@shared/contract'
 import { RingsideError, invalidInput } from '@shared/errors'
-import { consolePortCount, whyRefused, type Job, type JobKind, type MachineAction, type MachineView } from '@shared/model'
+import { consolePortCount, memoryIsPlain, whyRefused, type Job, type JobKind, type MachineAction, type MachineView } from '@shared/model'
 import { isCancellable, jobKindOf, titleOf } from '../images'
 import { readLogTail } from './log-tail'
 import type { HostServices, RunningJob } from './services'
@@ -61,6 +61,7 @@ export const router = os.router({
         { kind: 'machine.save', title: `Saving “${machine.definition.name}”`, machineId: machine.id, cancellable: true },
         async (job) => {
           await host.machines.save(machine.id, job)
+          if (machine.definition.disks.some(({ encrypted }) => encrypted)) job.note(memoryIsPlain)
         },
       )
     }),
@@ -68,10 +69,11 @@ export const router = os.router({
     rename: os.machine.rename.handler(({ context, input }) => context.host.machines.rename(input.id, input.name)),
     deletePlan: os.machine.deletePlan.handler(({ context, input }) => context.host.library.deletePlan(input.id)),
     delete: os.machine.delete.handler(({ context, input }) => context.host.machines.delete(input.id, { permanently: input.permanently })),
-    clone: os.machine.clone.handler(({ context: { host }, input }) => {
+    clone: os.machine.clone.handler(async ({ context: { host }, input }) => {
       const { startWhenCreated, ...request } = input
       const machine = host.machines.get(input.id)
       requireLegal('clone', machine)
+      await host.encryption.requireFor(input.id)
       return host.jobs.run(
         { kind: 'machine.clone', title: `Cloning “${machine.definition.name}” as “${request.name}”`, machineId: null, cancellable: true },
         async (job) => startCreated(host, await host.clones.clone(request, job), startWhenCreated, job),
@@ -86,7 +88,7 @@ export const router = os.router({
     }),
     linkedClones: os.machine.linkedClones.handler(({ context, input }) => context.host.clones.linkedClones(input.id)),
     detach: os.machine.detach.handler(({ context: { host }, input }) =>
-      jobOf(host, input.id, 'detach', { kind: 'disk.convert', title: (name) => `Making ${name} independent`, cancellable: true }, (job) => host.clones.detach(input.id, job)),
+      unlockedJobOf(host, input.id, 'detach', { kind: 'disk.convert', title: (name) => `Making ${name} independent`, cancellable: true }, (job) => host.clones.detach(input.id, job)),
     ),
     screenshot: os.machine.screenshot.handler(async ({ context, input }) => {
       const png = await context.host.machines.screenshot(input.id)
@@ -104,18 +106,18 @@ export const router = os.router({
     plan: os.snapshot.plan.handler(({ context, input }) => context.host.snapshots.plan(input.id)),
     take: os.snapshot.take.handler(({ context: { host }, input }) => {
       const { id, ...request } = input
-      return jobOf(host, id, 'takeSnapshot', { kind: 'snapshot.take', title: (name) => `Taking the snapshot “${request.name}” of ${name}`, cancellable: true }, async (job) => {
+      return unlockedJobOf(host, id, 'takeSnapshot', { kind: 'snapshot.take', title: (name) => `Taking the snapshot “${request.name}” of ${name}`, cancellable: true }, async (job) => {
         await host.snapshots.take(id, request, job)
       })
     }),
     revert: os.snapshot.revert.handler(({ context: { host }, input }) => {
       const { id, ...request } = input
-      return jobOf(host, id, 'revert', { kind: 'snapshot.revert', title: (name) => `Reverting ${name}`, cancellable: true }, (job) => host.snapshots.revert(id, request, job))
+      return unlockedJobOf(host, id, 'revert', { kind: 'snapshot.revert', title: (name) => `Reverting ${name}`, cancellable: true }, (job) => host.snapshots.revert(id, request, job))
     }),
     change: os.snapshot.change.handler(({ context, input: { id, snapshotId, ...change } }) => context.host.snapshots.change(id, snapshotId, withoutUndefined(change))),
     deletePlan: os.snapshot.deletePlan.handler(({ context, input }) => context.host.snapshots.deletePlan(input.id, input.snapshotId, { children: input.children })),
     delete: os.snapshot.delete.handler(({ context: { host }, input: { id, snapshotId, children } }) =>
-      jobOf(host, id, 'deleteSnapshot', { kind: 'snapshot.delete', title: (name) => `Deleting ${children ? 'snapshots' : 'a snapshot'} of ${name}`, cancellable: true }, async (job) => {
+      unlockedJobOf(host, id, 'deleteSnapshot', { kind: 'snapshot.delete', title: (name) => `Deleting ${children ? 'snapshots' : 'a snapshot'} of ${name}`, cancellable: true }, async (job) => {
         await host.snapshots.delete(id, snapshotId, { children }, job)
       }),
     ),
@@ -148,14 +150,39 @@ export const router = os.router({
       await context.host.hardware.discardPending(input.id)
       return context.host.machines.get(input.id)
     }),
-    addDisk: os.hardware.addDisk.handler(({ context: { host }, input: { id, ...disk } }) =>
-      jobOf(host, id, 'changeHardware', { kind: 'disk.add', title: (name) => `Adding a disk to ${name}`, cancellable: true }, (job) => host.hardware.addDisk(id, disk, job)),
-    ),
+    addDisk: os.hardware.addDisk.handler(async ({ context: { host }, input: { id, ...disk } }) => {
+      if (disk.encrypted === true) await host.encryption.require(id)
+      return jobOf(host, id, 'changeHardware', { kind: 'disk.add', title: (name) => `Adding a disk to ${name}`, cancellable: true }, (job) => host.hardware.addDisk(id, disk, job))
+    }),
     removeDisk: os.hardware.removeDisk.handler(({ context: { host }, input: { id, ...request } }) =>
       jobOf(host, id, 'changeHardware', { kind: 'disk.remove', title: (name) => `Taking the disk “${request.diskId}” out of ${name}`, cancellable: false }, (job) => host.hardware.removeDisk(id, request, job)),
     ),
     history: os.hardware.history.handler(({ context, input }) => context.host.hardware.history(input.id)),
     version: os.hardware.version.handler(({ context, input }) => context.host.hardware.version(input.id, input.versionId)),
+  },
+  encryption: {
+    state: os.encryption.state.handler(({ context, input }) => context.host.encryption.state(input.id)),
+    unlock: os.encryption.unlock.handler(async ({ context: { host }, input }) => {
+      await host.encryption.unlock(input.id, input.passphrase, input.remember)
+      return host.encryption.state(input.id)
+    }),
+    lock: os.encryption.lock.handler(({ context: { host }, input }) => {
+      host.encryption.lock(input.id)
+      return host.encryption.state(input.id)
+    }),
+    setPassphrase: os.encryption.setPassphrase.handler(async ({ context: { host }, input }) => {
+      await host.encryption.setPassphrase(input.id, input.current, input.passphrase, input.remember)
+      return host.encryption.state(input.id)
+    }),
+    remember: os.encryption.remember.handler(async ({ context: { host }, input }) => {
+      await host.encryption.remember(input.id)
+      return host.encryption.state(input.id)
+    }),
+    forget: os.encryption.forget.handler(async ({ context: { host }, input }) => {
+      await host.encryption.forget(input.id)
+      return host.encryption.state(input.id)
+    }),
+    diskKey: os.encryption.diskKey.handler(async ({ context, input }) => ({ key: await context.host.encryption.reveal(input.id, input.passphrase) })),
   },
   metrics: {
     watch: os.metrics.watch.handler(({ context, signal }) =>
@@ -296,6 +323,13 @@ function jobOf(
   const machine = host.machines.get(id)
   requireLegal(action, machine)
   return host.jobs.run({ kind: what.kind, title: what.title(`“${machine.definition.name}”`), machineId: id, cancellable: what.cancellable }, work)
+}
+
+/** A job that opens the machine's disks: whoever asks for it is asked for the passphrase, and not the job. */
+async function unlockedJobOf(...[host, id, action, what, work]: Parameters<typeof jobOf>): Promise<Job> {
+  requireLegal(action, host.machines.get(id))
+  await host.encryption.requireFor(id)
+  return jobOf(host, id, action, what, work)
 }
 
 async function startCreated(host: HostServices, machineId: string, start: boolean, job: RunningJob): Promise<{ machineId: string }> {

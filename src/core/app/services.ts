@@ -1,7 +1,7 @@
 import type { ConsoleChannel, MetricsEvent, ThumbnailEvent } from '@shared/contract'
 import type { Issue } from '@shared/errors'
 import type {
-  CloneRequest, CreateMachineRequest, DefinitionDifference, DiskWork, DiskWorkPlan, FolderListing, GuestCommand, GuestCommandResult, GuestCopy, GuestInfo, HardwareDifference, HardwarePlan, HardwareProperty, HardwareVersion, HostDevices, HostInfo, ImageReport, Job, JobKind, LibraryProblem, MachineDefinition, MachineHardware,
+  CloneRequest, CreateMachineRequest, DefinitionDifference, DiskWork, DiskWorkPlan, EncryptionState, FolderListing, GuestCommand, GuestCommandResult, GuestCopy, GuestInfo, HardwareDifference, HardwarePlan, HardwareProperty, HardwareVersion, HostDevices, HostInfo, ImageReport, Job, JobKind, LibraryProblem, MachineDefinition, MachineHardware,
   MachineReference, MachineView, NewDisk, RemoveDisk, OsCatalog, ProbeReport, RevertRequest, Settings, Snapshot, SnapshotDeletePlan, SnapshotPlan, SnapshotPolicy, SnapshotTree, StorageOverview, TakeSnapshotRequest,
 } from '@shared/model'
 import type { MachineFiles } from '../library/paths'
@@ -177,6 +177,21 @@ export interface Images {
   work(work: DiskWork, reporter: JobReporter): Promise<void>
 }
 
+/** The disk keys of machines with encrypted disks. See `DiskKeys`. */
+export interface Encryption {
+  state(id: string): Promise<EncryptionState>
+  /** Throws `KEY_REQUIRED` for a machine that has encrypted disks and whose key is not at hand. */
+  requireFor(id: string): Promise<string | null>
+  /** Throws `KEY_REQUIRED`. */
+  require(id: string): Promise<string>
+  unlock(id: string, passphrase: string, remember: boolean): Promise<void>
+  lock(id: string): void
+  setPassphrase(id: string, current: string | null, passphrase: string, remember: boolean): Promise<void>
+  remember(id: string): Promise<void>
+  forget(id: string): Promise<void>
+  reveal(id: string, passphrase: string): Promise<string>
+}
+
 export interface Probe {
   /** The last report; probes first when there is none. */
   current(): Promise<ProbeReport>
@@ -208,5 +223,6 @@ export interface HostServices {
   jobs: Jobs
   storage: Storage
   images: Images
+  encryption: Encryption
   consoleTickets: ConsoleTickets
 }

@@ -1,4 +1,5 @@
 import type { CloneRequest } from '@shared/model'
+import { readOwnFile, writeAtomically } from '../config'
 import { linkOrCopy } from '../creation'
 import { type MachineFiles, savedRamPath } from '../library'
 import { baseFoldersOf } from '../library/base-folders'
@@ -34,6 +35,9 @@ export async function makeClone(context: CloneContext, work: Work, request: Clon
     await library.add(plan.definition, async (paths) => {
       await makeParts(context, work, standing, plan, paths)
     })
+    const key = await context.diskKeys.find(held.id)
+    // Whoever made it need not be asked at once for what was given just now.
+    if (key !== null && plan.definition.disks.some(({ encrypted }) => encrypted)) context.diskKeys.hold(identity.id, key)
     await context.atStep('clone:added')
     held.log('cloned', { clone: identity.id, kind: request.kind, snapshot: standing.snapshotId, warm: standing.memory !== null })
     for (const sentence of adviceFor(request, plan.definition, context.catalog)) reporter.note?.(sentence)
@@ -51,6 +55,7 @@ export async function makeClone(context: CloneContext, work: Work, request: Clon
 
 async function makeParts(context: CloneContext, { held, reporter, signal }: Work, { memory }: Standing, plan: ClonePlan, paths: MachineFiles): Promise<void> {
   const { library, imageTool } = context.snapshots
+  if (plan.definition.disks.some(({ encrypted }) => encrypted)) await copyLock(held.stored.paths.keyFile, paths.keyFile)
   await makeImages(plan, {
     tool: await imageTool(),
     original: { machineFolder: held.stored.paths.folder, baseFolders: baseFoldersOf(library, held.stored.definition) },
@@ -60,6 +65,11 @@ async function makeParts(context: CloneContext, { held, reporter, signal }: Work
   if (memory === null) return
   await keepMemory(memory, plan, paths, (fraction) => { reporter.report(fraction, 'Copying memory') }, signal)
   await context.atStep('clone:memory-kept')
+}
+
+/** Without it the clone's disks could not be opened. */
+async function copyLock(from: string, to: string): Promise<void> {
+  await writeAtomically(to, await readOwnFile(from))
 }
 
 /** The clone is made in the state “saved”. The record comes last: memory without one is none. */

@@ -41,7 +41,7 @@ export async function makeImages(plan: ClonePlan, making: ImageMaking): Promise<
   for (const image of plan.copies) {
     // The variables of a machine that was never started are made by its first start.
     if (image.key === nvramLayer && !(await hasNvram(image.from))) continue
-    const { backing } = await checkImage({ path: image.from, format: image.format, readOnly: true, label: image.label }, original)
+    const { backing } = await checkImage({ path: image.from, format: image.format, readOnly: true, label: image.label, encrypted: image.encrypted }, original)
     signal.throwIfAborted()
     const isWhole = backing.length === 0 && image.format === 'qcow2'
     if (!isWhole || !(await shareBlocks(image.from, join(folder, ...image.to.split('/'))))) copies.push(await copyWork(image, making))
@@ -98,8 +98,8 @@ async function fileWork({ from, to }: ClonePlan['files'][number], { folder, sign
   }
 }
 
-async function makeOverlay({ from, format, to, label }: ImagePlan, { tool, folder, original, signal }: ImageMaking): Promise<void> {
-  await checkImage({ path: from, format, readOnly: true, label }, original)
+async function makeOverlay({ from, format, encrypted, to, label }: ImagePlan, { tool, folder, original, signal }: ImageMaking): Promise<void> {
+  await checkImage({ path: from, format, readOnly: true, label, encrypted }, original)
   signal.throwIfAborted()
   const { virtualBytes } = await tool.info(from, format)
   const path = join(await realFolder(folder), ...to.split('/'))

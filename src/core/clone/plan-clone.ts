@@ -34,6 +34,7 @@ export interface ImagePlan {
   /** Absolute. */
   readonly from: string
   readonly format: DiskFormat
+  readonly encrypted: boolean
   /** From the clone's folder; a qcow2. */
   readonly to: string
 }
@@ -61,7 +62,7 @@ export function planClone({ source, folder, identity, origin }: CloneBlueprint):
   const disks = source.disks.map((disk) => {
     if (disk.readOnly && disk.image.kind === 'external') return disk
     const to = ownDiskPath(`${disk.id}.qcow2`)
-    const image: ImagePlan = { key: disk.id, label: `disk “${disk.id}”`, from: imagePath(folder, disk.image), format: disk.format, to }
+    const image: ImagePlan = { key: disk.id, label: `disk “${disk.id}”`, from: imagePath(folder, disk.image), format: disk.format, encrypted: disk.encrypted, to }
     if (origin.kind === 'linked' && canStandOn(disk, image.from)) overlays.push(image)
     else copies.push(image)
     return { ...disk, image: { kind: 'own' as const, path: to }, format: 'qcow2' as const }
@@ -70,7 +71,7 @@ export function planClone({ source, folder, identity, origin }: CloneBlueprint):
   const tpmState = source.tpm === null ? null : tpmStatePath(tpmLine(source.tpm.state))
   if (firmware.type === 'uefi') {
     // Small, and so not worth reading from another machine for.
-    copies.push({ key: nvramLayer, label: 'store of UEFI variables', from: imagePath(folder, { kind: 'own', path: firmware.nvram }), format: 'qcow2', to: firstNvramPath })
+    copies.push({ key: nvramLayer, label: 'store of UEFI variables', from: imagePath(folder, { kind: 'own', path: firmware.nvram }), format: 'qcow2', encrypted: false, to: firstNvramPath })
   }
   const others = [...source.cdroms.map(({ image }) => image), kernel?.kernel ?? null, kernel?.initrd ?? null]
   return {

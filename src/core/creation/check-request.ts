@@ -14,6 +14,7 @@ import {
 } from '@shared/model'
 import type { StoredMachine } from '../app/services'
 import { errnoOf, fileError } from '../config'
+import { luksObstacle } from '../engine/qemu'
 import { imagePath } from '../library'
 import { FileSource, type Inspection, bytesInWords, withHint } from '../storage'
 import { isInside } from '../storage/references'
@@ -56,6 +57,7 @@ export async function checkRequest(input: unknown, context: CheckContext): Promi
     return { faults: faults.all, request: null, os: null, source: found }
   }
   const request = parsed.data
+  checkEncryption(request, context, faults)
   const os = context.catalog.entries.find((entry) => entry.id === request.osId) ?? null
   if (os === null)
     faults.add(
@@ -327,4 +329,14 @@ function checkFirmware(request: CreateMachineRequest, os: OsEntry, qemu: QemuRep
       `This disc starts with ${bootable.uefi ? 'UEFI' : 'BIOS'} only, and the machine has ${firmware === 'uefi' ? 'UEFI' : 'BIOS'}.`,
     )
   }
+}
+
+/** Disks are encrypted as they are made; what is taken as it is can't be. */
+function checkEncryption({ encryption, source, newDiskGiB }: CreateMachineRequest, { probe }: CheckContext, faults: Faults): void {
+  if (encryption == null) return
+  const say = (message: string): void => { faults.addIssue({ path: 'encryption', message, severity: 'error' }, null) }
+  if (source.type === 'disk' && source.mode !== 'convert') say('A disk that is used where it is, or copied as it is, can’t be encrypted. Have it converted to qcow2.')
+  else if (source.type !== 'disk' && newDiskGiB === null) say('The machine has no disk that could be encrypted.')
+  const why = probe.qemu === null ? null : luksObstacle(probe.qemu)
+  if (why !== null) say(why)
 }

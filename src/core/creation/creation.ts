@@ -7,6 +7,7 @@ import {
   type HostLimits,
   type MachineDefinition,
   MachineName,
+  type NewEncryption,
   type OsCatalog,
   type OsEntry,
   type QemuReport,
@@ -14,6 +15,7 @@ import {
 import type { JobReporter, MachineCreation, MachineLibrary, Probe } from '../app/services'
 import { osEntry, sampleOsId } from '../catalog'
 import { fileError, isDiskFull } from '../config'
+import type { DiskKeys } from '../encryption'
 import { noteHelper, sameName, shortId } from '../library'
 import type { HostStorage, ImageTool } from '../storage'
 import { type Checked, checkRequest } from './check-request'
@@ -35,6 +37,8 @@ export interface CreationOptions {
   readonly sampleDisk: () => Uint8Array
   /** Program and version, for `createdBy`. */
   readonly createdBy: string
+  /** Locks of machines with encrypted disks; absent: none can be made. */
+  readonly diskKeys?: Pick<DiskKeys, 'lockNew' | 'hold' | 'remember'>
 }
 
 /**
@@ -70,7 +74,7 @@ export class MachineMaker implements MachineCreation {
     if (checked.request === null || checked.os === null || qemu === null)
       throw new RingsideError('INTERNAL', 'A request with faults passed its check.')
     const plan = this.#plan(checked.request, checked.os, qemu, checked.source?.report.bootable ?? null)
-    return this.#make(plan, qemu, reporter)
+    return this.#make(plan, qemu, reporter, { encryption: checked.request.encryption ?? null })
   }
 
   async createSample(name: string | undefined, reporter: JobReporter): Promise<string> {
@@ -95,7 +99,7 @@ export class MachineMaker implements MachineCreation {
     }
     const plan = this.#plan(request, os, qemu, null)
     throwIfCancelled(reporter.signal)
-    return this.#make(plan, qemu, reporter, this.options.sampleDisk())
+    return this.#make(plan, qemu, reporter, { sample: this.options.sampleDisk() })
   }
 
   async #examine(request: unknown): Promise<Checked> {
@@ -126,22 +130,36 @@ export class MachineMaker implements MachineCreation {
     })
   }
 
-  async #make(plan: MachinePlan, qemu: QemuReport, reporter: JobReporter, sample: Uint8Array | null = null): Promise<string> {
+  async #make(plan: MachinePlan, qemu: QemuReport, reporter: JobReporter, { sample = null, encryption = null }: { sample?: Uint8Array | null; encryption?: NewEncryption | null }): Promise<string> {
+    let key: string | null = null
     const machine = await this.options.library.add(plan.definition, async (paths) => {
+      if (encryption !== null) key = await this.#diskKeys().lockNew(paths.keyFile, encryption.passphrase)
       for (const disk of plan.disks) {
         throwIfCancelled(reporter.signal)
-        await this.#makeDisk(disk, paths.folder, qemu, reporter, sample)
+        await this.#makeDisk(disk, paths.folder, qemu, reporter, { sample, key })
       }
       throwIfCancelled(reporter.signal)
       reporter.report(null, 'Writing the definition')
       await this.options.prepareNvram(plan.definition, qemu, paths.folder)
     })
+    const { id } = machine.definition
+    if (key !== null) this.#diskKeys().hold(id, key)
+    if (encryption?.remember === true) {
+      // The machine is there, and its passphrase opens it: that it is asked for is no reason to throw it away.
+      await this.#diskKeys().remember(id).catch((error: unknown) => { reporter.note?.((error as Error).message) })
+    }
     reporter.report(1, 'Done')
-    return machine.definition.id
+    return id
+  }
+
+  #diskKeys(): NonNullable<CreationOptions['diskKeys']> {
+    const { diskKeys } = this.options
+    if (diskKeys === undefined) throw new RingsideError('CAPABILITY_MISSING', 'Machines with encrypted disks can’t be made here.')
+    return diskKeys
   }
 
   /** @param sample what the disk is made from, in place of the file that the plan names */
-  async #makeDisk(disk: DiskPlan, folder: string, qemu: QemuReport, reporter: JobReporter, sample: Uint8Array | null): Promise<void> {
+  async #makeDisk(disk: DiskPlan, folder: string, qemu: QemuReport, reporter: JobReporter, { sample, key }: { sample: Uint8Array | null; key: string | null }): Promise<void> {
     if (disk.how === 'inPlace') return
     const to = join(folder, ...disk.to.split('/'))
     const tool = this.options.imageTool(qemu)
@@ -152,7 +170,7 @@ export class MachineMaker implements MachineCreation {
       switch (disk.how) {
         case 'new':
           reporter.report(null, 'Making the disk')
-          await tool.create(to, disk.format, disk.bytes, newDiskOptions)
+          await tool.create(to, disk.format, disk.bytes, newDiskOptions, undefined, key)
           return
         case 'copy':
           reporter.report(0, 'Copying the disk')
@@ -174,6 +192,7 @@ export class MachineMaker implements MachineCreation {
               noted = noteHelper(folder, pid).catch(() => undefined)
             },
             signal: reporter.signal,
+            ...(key === null ? {} : { encryption: { key } }),
           }).finally(() => noted)
           if (sample !== null) await rm(source)
         }

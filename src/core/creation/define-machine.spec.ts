@@ -70,6 +70,7 @@ test('a modern Linux from a disc gets the paravirtual devices that it has driver
         serial: null,
         limits: null,
         slot: null,
+        encrypted: false,
       },
     ],
     cdroms: [{ id: 'cdrom0', image: { kind: 'external', path: '/iso/x.iso' }, bus: 'sata' }],

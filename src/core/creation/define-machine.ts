@@ -81,7 +81,7 @@ export function defineMachine(blueprint: MachineBlueprint): MachinePlan {
             }
           : null,
     },
-    disks: disks.map((disk) => ({ id: disk.id, image: locationOf(disk), format: disk.format, bus: diskBus })),
+    disks: disks.map((disk) => ({ id: disk.id, image: locationOf(disk), format: disk.format, bus: diskBus, encrypted: request.encryption != null })),
     cdroms: cdrom
       ? [{ id: 'cdrom0', image: source.type === 'cdrom' ? external(source.path) : null, bus: best.cdromBus }]
       : [],

@@ -37,6 +37,8 @@ export interface LaunchPlan {
   baseFiles: string[]
   /** Start from saved state: its file, and the argv-relevant facts of the run that made it. null: a cold start. */
   restore: SavedRun | null
+  /** Opens the encrypted disks, for a start; in memory only. A machine that is taken over has it already. */
+  diskKey?: string | null | undefined
 }
 
 /** What is kept beside saved RAM so that it can be loaded again. */

@@ -14,6 +14,8 @@ export interface HardwareContext {
   /** Disks hang on snapshots, and are made and removed with what those are. */
   readonly snapshots: SnapshotContext
   readonly rules: HardwareRules
+  /** The key of a machine's encrypted disks. Throws `KEY_REQUIRED`. */
+  readonly diskKey: (machineId: string) => Promise<string>
   /** Says that something about a machine's snapshots is other than it was. */
   readonly snapshotsChanged: (machineId: string) => void
   /** Awaited between the steps of everything that changes something. */

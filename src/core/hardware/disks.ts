@@ -34,7 +34,7 @@ export async function addDisk(work: HardwareWork, request: NewDisk, reporter: Jo
   const id = freeDiskId([stored, ...(held.run === null ? [] : [held.run.definition])])
   const { image, format, made } = await imageFor(work, id, request, reporter)
   const disk: Disk = {
-    id, image, format, bus: request.bus, readOnly: request.readOnly, cache: 'auto', discard: true, detectZeroes: 'auto', aio: 'auto', serial: null, limits: null, slot: null,
+    id, image, format, encrypted: request.encrypted ?? false, bus: request.bus, readOnly: request.readOnly, cache: 'auto', discard: true, detectZeroes: 'auto', aio: 'auto', serial: null, limits: null, slot: null,
   }
   try {
     const wanted = { ...stored, disks: [...stored.disks, disk] }
@@ -58,13 +58,15 @@ export function freeDiskId(machines: readonly Pick<MachineHardware, 'disks' | 'c
 
 interface DiskImage { image: Disk['image']; format: Disk['format']; made: string | null }
 
-async function imageFor(work: HardwareWork, id: string, { source }: NewDisk, reporter: JobReporter): Promise<DiskImage> {
+async function imageFor(work: HardwareWork, id: string, { source, encrypted = false }: NewDisk, reporter: JobReporter): Promise<DiskImage> {
   const { folder } = work.held.stored.paths
+  if (encrypted && source.kind === 'use') throw new RingsideError('INVALID_INPUT', 'A disk that is used where it is can’t be encrypted. Copy it into the machine instead.', { path: source.path })
+  const key = encrypted ? await work.context.diskKey(work.held.id) : null
   if (source.kind === 'new') {
     await requireRoom(folder, emptyDiskBytes, 'the disk')
     return makeOwn(work, id, reporter, async (target) => {
       reporter.report(null, 'Making the disk')
-      await (await work.context.snapshots.imageTool()).create(target, 'qcow2', source.sizeBytes, newDiskOptions)
+      await (await work.context.snapshots.imageTool()).create(target, 'qcow2', source.sizeBytes, newDiskOptions, reporter.signal, key)
     })
   }
   const path = await existing(source.path)
@@ -81,7 +83,7 @@ async function imageFor(work: HardwareWork, id: string, { source }: NewDisk, rep
   await requireRoom(folder, requiredBytes, 'the copy of the disk')
   return makeOwn(work, id, reporter, (target) =>
     tool.convert({
-      source: source.path, sourceFormat: source.format, target, targetFormat: 'qcow2', options: newDiskOptions, signal: reporter.signal,
+      source: source.path, sourceFormat: source.format, target, targetFormat: 'qcow2', options: newDiskOptions, signal: reporter.signal, ...(key === null ? {} : { encryption: { key } }),
       onProgress: (fraction) => { reporter.report(fraction, `Copying ${basename(source.path)}`) },
     }),
   )

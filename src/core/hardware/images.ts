@@ -28,7 +28,7 @@ export async function imageIssues(context: HardwareContext, stored: StoredMachin
   for (const [index, disk] of hardware.disks.entries()) {
     if (definition.disks.some(({ id, readOnly }) => id === disk.id && readOnly === disk.readOnly)) continue
     await say(`disks.${String(index)}.image`, disk.image.path, async () => {
-      await checkImage({ path: imagePath(folder, disk.image), format: disk.format, readOnly: disk.readOnly, label: `disk “${disk.id}”` }, allowed)
+      await checkImage({ path: imagePath(folder, disk.image), format: disk.format, readOnly: disk.readOnly, label: `disk “${disk.id}”`, encrypted: disk.encrypted }, allowed)
       if (!disk.readOnly && !definition.disks.some(({ id }) => id === disk.id)) await requireUnshared(context, stored, disk)
     })
   }

@@ -20,6 +20,7 @@ export interface LivePlan {
 const scsiSlots = 32
 /** Ports of the USB controller, from behind, that are for what comes while the machine runs. */
 const usbSlots = 4
+const noKeyYet = 'The machine was started without the key for encrypted disks; it gets this one at the next start.'
 const needsStart = 'QEMU can’t change this while the machine runs.'
 
 /** The cards that PCI Express hot-plug takes; the old ones have no port of their own. */
@@ -56,7 +57,7 @@ export function planLive(running: MachineDefinition, stored: MachineDefinition, 
   const disks = hardware.disks.map((disk) => {
     const now = before.get(disk.id)
     if (now === undefined) {
-      const place = places.forDisk(disk)
+      const place = disk.encrypted && !running.disks.some(({ encrypted }) => encrypted) ? noKeyYet : places.forDisk(disk)
       if (typeof place === 'string') {
         waits.set(`disks.${disk.id}`, place)
         return { ...disk, slot: null }

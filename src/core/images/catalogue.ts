@@ -29,6 +29,7 @@ export interface KnownImage {
   readonly users: readonly ImageUser[]
   /** Disks of machines as they are now that name the file itself. */
   readonly plugs: readonly Plug[]
+  readonly encrypted: boolean
   readonly internalSnapshots: number
   readonly fault: string | null
 }
@@ -111,7 +112,7 @@ class Builder {
       if (format === null && draft.users.length === 0) continue
       const { path, owner, file, below, users, plugs } = draft
       images.set(path, {
-        path, owner, format, below, users, plugs, bytes: file.bytes, internalSnapshots: file.internalSnapshots, fault: file.fault,
+        path, owner, format, below, users, plugs, bytes: file.bytes, encrypted: file.encrypted, internalSnapshots: file.internalSnapshots, fault: file.fault,
         virtualBytes: format === 'raw' ? await stat(path).then(({ size }) => size, () => null) : format === 'qcow2' ? file.virtualBytes : null,
         readers: (readers.get(path) ?? []).map((reader) => reader.path),
       })
@@ -194,7 +195,7 @@ class Builder {
 async function deviceFile(path: string): Promise<LayerFile | null> {
   const found = await stat(path).catch(() => null)
   if (found?.isBlockDevice() !== true) return null
-  return { format: 'other', virtualBytes: null, dirty: false, internalSnapshots: 0, backing: null, isBlind: false, fault: null, bytes: allocatedBytes(found) }
+  return { format: 'other', virtualBytes: null, dirty: false, encrypted: false, internalSnapshots: 0, backing: null, isBlind: false, fault: null, bytes: allocatedBytes(found) }
 }
 
 function userOf(namer: Namer, machine: MachineView, found: Survey, own: string): ImageUser | null {

@@ -20,6 +20,8 @@ export interface ImageContext extends Pick<SnapshotContext, 'library' | 'machine
   readonly temporaryFolder: string
   /** Throws `QEMU_NOT_FOUND`. */
   readonly imageTool: () => Promise<QemuImg>
+  /** The key of an encrypted image. Throws `KEY_REQUIRED`, and `IMAGE_UNSUPPORTED` where there is none. */
+  readonly keyOf: (path: string) => Promise<string>
   readonly checks: CheckRecords
   readonly unfinished: Unfinished
   /** Awaited between the steps of everything that changes files: for tests of being cut off there. */

@@ -20,7 +20,7 @@ async function viewOf(context: ImageContext, image: KnownImage): Promise<Storage
   const { path, owner, format, below, readers, users, fault, bytes } = image
   const virtualBytes = image.virtualBytes ?? (await context.storage.examine(path)).report.virtualBytes
   return {
-    path, name: basename(path), owner: owner === null ? null : { id: owner.id, name: owner.name }, format, virtualBytes, actualBytes: bytes, below, readers: [...readers], users: [...users], fault,
+    path, name: basename(path), owner: owner === null ? null : { id: owner.id, name: owner.name }, format, encrypted: image.encrypted, virtualBytes, actualBytes: bytes, below, readers: [...readers], users: [...users], fault,
     check: await context.checks.of(path), obstacles: obstaclesOf(image),
   }
 }

@@ -41,11 +41,14 @@ export async function prepare(context: ImageContext, work: DiskWork): Promise<Pr
   if (subject !== null) {
     const why = subject.known === null ? whyNotForeign(work, subject) : whyNot(work.kind, subject.known)
     if (why !== null) faults.push(refusal(work, subject, why))
+    if (subject.known?.encrypted === true && work.kind !== 'delete') await attempt(() => context.keyOf(subject.path))
+    if (subject.known?.encrypted === true && work.kind === 'convert' && work.format !== 'qcow2') faults.push(refusal(work, subject, 'The disk is encrypted, and in this format it would be written unencrypted. Choose qcow2, or decrypt the disk first.'))
     const size = sizeFault(work, subject)
     if (size !== null) faults.push(size)
   }
   const folder = dirname(target ?? subject?.path ?? work.path)
-  const neededBytes = (await attempt(async () => roomFor(await context.imageTool(), work, subject))) ?? 0
+  // What was refused already is not measured, which may take a key.
+  const neededBytes = faults.length > 0 ? 0 : (await attempt(async () => roomFor(await context.imageTool(), work, subject))) ?? 0
   const free = await freeBytes(work.kind === 'checksum' ? dirname(context.temporaryFolder) : folder)
   if (free !== null && free < neededBytes) {
     faults.push(new RingsideError('DISK_FULL', `The drive has ${bytesInWords(free)} left and ${bytesInWords(neededBytes)} may be needed: ${folder}`, { path: folder, hint: 'Free some space there, or choose another folder.' }))
@@ -84,7 +87,7 @@ function refusal(work: DiskWork, { path, known }: Subject, why: string): Ringsid
 /** Nobody in the library has to do with it; QEMU’s own locks guard it against others. */
 function whyNotForeign(work: DiskWork, { format }: Subject): string | null {
   if (work.kind === 'delete') return 'It is no image of the library, nor one that lies beside such.'
-  const image = { path: work.path, owner: null, format, virtualBytes: null, bytes: 0, below: null, readers: [], users: [], plugs: [], internalSnapshots: 0, fault: null }
+  const image = { path: work.path, owner: null, format, virtualBytes: null, bytes: 0, below: null, readers: [], users: [], plugs: [], encrypted: false, internalSnapshots: 0, fault: null }
   return whyNot(work.kind, image)
 }
 
@@ -125,6 +128,8 @@ async function measured(tool: QemuImg, { path, format }: Subject, target: string
   return target === 'qcow2' || target === 'raw' ? requiredBytes : Math.ceil(requiredBytes * 1.02)
 }
 
+const encryptedCopy = ['All that a guest sees of it is written to a new qcow2 file, which stands alone and is encrypted as this one is.', 'Outside the machine’s folder the copy opens with the machine’s disk key only; keep that key with it.']
+
 function stepsOf(work: DiskWork, subject: Subject | null): string[] {
   const users = subject?.known == null ? [] : [...new Set(subject.known.users.map(({ machineName }) => `“${machineName}”`))]
   const held = users.length === 0 ? [] : [`${users.join(', ')} can’t be started or changed meanwhile.`]
@@ -139,8 +144,10 @@ function stepsOf(work: DiskWork, subject: Subject | null): string[] {
     case 'shrink':
       return [`It is proved first that nothing lies behind ${bytesInWords(work.sizeBytes)} and that no partition reaches that far; otherwise nothing is changed.`, 'Then the disk is cut there.', ...held]
     case 'convert':
+      if (subject?.known?.encrypted === true) return [...encryptedCopy, untouched, ...held]
       return [`All that a guest sees of it is written to a new ${work.format} file, which stands alone.`, untouched, ...held]
     case 'copy':
+      if (subject?.known?.encrypted === true) return [...encryptedCopy, untouched, ...held]
       return ['All that a guest sees of it is written to a new file of the same format, which stands alone.', untouched, ...held]
     case 'compact':
       return ['The image is written anew beside itself without what reads as zeroes, both are compared, and the new one takes its place in one step.', 'Cancelled or cut off, the image is as it was.', ...held]

@@ -11,8 +11,9 @@ export function whyNot(kind: DiskWorkKind, image: KnownImage): string | null {
       return 'There is an image of that name already.'
     case 'convert':
     case 'copy':
-    case 'checksum':
       return unreadable(image) ?? writtenTo(image)
+    case 'checksum':
+      return unreadable(image) ?? encryptedAnd(image, 'its content would be written to the drive unencrypted meanwhile') ?? writtenTo(image)
     case 'check':
       if (image.format === null) return noFormat
       if (!checkable.includes(image.format)) return `A ${image.format} image has nothing in it that could be checked.`
@@ -23,11 +24,11 @@ export function whyNot(kind: DiskWorkKind, image: KnownImage): string | null {
     case 'grow':
       return unreadable(image) ?? notResizable(image) ?? runningButNotHere(image)
     case 'shrink':
-      return unreadable(image) ?? notResizable(image) ?? openNow(image)
+      return unreadable(image) ?? notResizable(image) ?? encryptedAnd(image, 'what lies behind its new end could only be looked at by writing it to the drive unencrypted') ?? openNow(image)
     case 'compact':
       if (image.format !== 'qcow2') return 'Only qcow2 images can be compacted. Convert it to qcow2 first.'
       if (image.internalSnapshots > 0) return 'It keeps snapshots within itself, which would be lost.'
-      return unreadable(image) ?? openNow(image)
+      return unreadable(image) ?? (image.below === null ? null : encryptedAnd(image, 'based on another image, and QEMU can’t write such a one anew')) ?? openNow(image)
     case 'delete':
       return needed(image)
   }
@@ -35,6 +36,10 @@ export function whyNot(kind: DiskWorkKind, image: KnownImage): string | null {
 
 export function obstaclesOf(image: KnownImage): Record<DiskWorkKind, string | null> {
   return Object.fromEntries(DiskWorkKind.options.map((kind) => [kind, whyNot(kind, image)])) as Record<DiskWorkKind, string | null>
+}
+
+function encryptedAnd({ encrypted }: KnownImage, why: string): string | null {
+  return encrypted ? `It is encrypted, and ${why}.` : null
 }
 
 const noFormat = 'Its format can’t be told.'

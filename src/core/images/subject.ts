@@ -59,7 +59,7 @@ async function foreignFormat(context: ImageContext, path: string, said: DiskForm
 
 async function requireSafe(context: ImageContext, { path, format, known }: Pick<Subject, 'path' | 'format' | 'known'>, mayBeDamaged: boolean): Promise<void> {
   try {
-    await checkImage({ path, format, readOnly: true, label: 'disk image' }, placesOf(context, known))
+    await checkImage({ path, format, readOnly: true, label: 'disk image', encrypted: 'either' }, placesOf(context, known))
   } catch (error) {
     if (!mayBeDamaged || !isRingsideError(error, 'IMAGE_DAMAGED') || format !== 'qcow2') throw error
     // What it is based on still counts: QEMU opens that to check and to mend.

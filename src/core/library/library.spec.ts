@@ -271,6 +271,7 @@ describe('deleting', () => {
   const external = (path: string): MachineDefinition['disks'][number] => ({
     id: 'disk1',
     image: { kind: 'external', path },
+    encrypted: false,
     format: 'raw',
     bus: 'virtio-blk',
     readOnly: false,

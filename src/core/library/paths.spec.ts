@@ -71,6 +71,7 @@ test('RINGSIDE_DATA moves the data folder; else it is the one of the system', ()
     settings: '/srv/rs/settings.json',
     cache: '/srv/rs/cache',
     images: '/srv/rs/images',
+    keys: '/srv/rs/keys',
     hostRecord: '/srv/rs/host.json',
   })
 })

@@ -19,6 +19,8 @@ export interface DataPaths {
   readonly settings: string
   /** Images beside the machines, that Ringside was asked to make and not told where. */
   readonly images: string
+  /** Disk keys sealed by the operating system's keychain. */
+  readonly keys: string
   /** What can be made again: probe results and the like. */
   readonly cache: string
   /** Says who hosts the library now; see the lock. */
@@ -29,6 +31,8 @@ export interface DataPaths {
 export interface MachineFiles extends MachinePaths {
   readonly definition: string
   readonly disksFolder: string
+  /** The lock of the disk key of encrypted disks; there where there are such. */
+  readonly keyFile: string
   readonly firmwareFolder: string
   readonly logsFolder: string
   /** Ringside's own log of the machine. */
@@ -72,6 +76,8 @@ export interface RuntimePaths {
   readonly tpmPid: string
   /** Is there while the guest stands still for its state to be kept, and must go on whatever becomes of that. */
   readonly held: string
+  /** The disk key, where the system does not let it be handed over without a name: there for moments only. */
+  readonly diskKey: string
   /** QEMU's `-pidfile`. */
   readonly pid: string
   /** The run record, from which a later host takes the machine over. */
@@ -94,6 +100,7 @@ export function dataPaths(dataFolder: string): DataPaths {
     library: join(data, 'library'),
     settings: join(data, 'settings.json'),
     images: join(data, 'images'),
+    keys: join(data, 'keys'),
     cache: join(data, 'cache'),
     hostRecord: join(data, 'host.json'),
   }
@@ -213,6 +220,7 @@ export function machinePaths(machineFolder: string, runtimeRoot: string, id: str
     runtime: runtimeFolderFor(runtimeRoot, id),
     definition: definitionPath(machineFolder),
     disksFolder: inFolder('disks'),
+    keyFile: inFolder('encryption.json'),
     firmwareFolder: inFolder('firmware'),
     savedFolder: inFolder('saved'),
     savedRam: inFolder('saved', 'ram.state'),
@@ -243,6 +251,7 @@ export function runtimePaths(runtimeFolder: string): RuntimePaths {
     tpm: inFolder('tpm'),
     tpmPid: inFolder('tpm.pid'),
     held: inFolder('held'),
+    diskKey: inFolder('key'),
     pid: inFolder('pid'),
     record: inFolder('run.json'),
   }

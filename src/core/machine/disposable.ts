@@ -4,7 +4,7 @@ import type { MachineDefinition, QemuReport } from '@shared/model'
 import { fileError } from '../config/file-error'
 import { newDiskOptions } from '../creation'
 import { nvramLayer } from '../engine/engine'
-import { checkImage, copyTpmState, createImageTool, ensureNvram } from '../engine/qemu'
+import { checkImage, copyTpmState, ensureNvram, type QemuImg } from '../engine/qemu'
 import { disposableLayerPath, disposableTpmPath, imagePath, type MachineFiles } from '../library/paths'
 import type { MachineSlot } from './machine-slot'
 
@@ -27,10 +27,9 @@ export function savedIsNotDisposable(name: string): RingsideError {
  * that can't be used; what was made then is for `removeDisposableLayers`.
  * @param baseFolders of the machines that this one is a linked clone of
  */
-export async function makeDisposableLayers(definition: MachineDefinition, paths: MachineFiles, qemu: QemuReport, baseFolders: readonly string[]): Promise<DisposableImages> {
-  const tool = createImageTool(qemu.imgPath)
+export async function makeDisposableLayers(definition: MachineDefinition, paths: MachineFiles, tool: Pick<QemuImg, 'info' | 'createOverlay'>, qemu: QemuReport, baseFolders: readonly string[]): Promise<DisposableImages> {
   await makeFolder(paths.disposableFolder)
-  const makeLayer = async (name: string, label: string, image: { path: string; format: MachineDefinition['disks'][number]['format'] }): Promise<string> => {
+  const makeLayer = async (name: string, label: string, image: { path: string; format: MachineDefinition['disks'][number]['format']; encrypted?: boolean }): Promise<string> => {
     await checkImage({ ...image, readOnly: true, label }, { machineFolder: paths.folder, baseFolders, baseFiles: [] })
     const { virtualBytes } = await tool.info(image.path, image.format)
     const layer = disposableLayerPath(name)
@@ -43,7 +42,7 @@ export async function makeDisposableLayers(definition: MachineDefinition, paths:
     if (disk.readOnly) return disk
     const path = imagePath(paths.folder, disk.image)
     if (disk.image.kind === 'external') baseFiles.push(path)
-    const layer = await makeLayer(disk.id, `disk “${disk.id}”`, { path, format: disk.format })
+    const layer = await makeLayer(disk.id, `disk “${disk.id}”`, { path, format: disk.format, encrypted: disk.encrypted })
     return { ...disk, image: { kind: 'own' as const, path: layer }, format: 'qcow2' as const }
   }))
   const { firmware } = definition

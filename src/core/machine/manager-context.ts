@@ -1,6 +1,7 @@
-import type { LibraryProblem } from '@shared/model'
+import type { LibraryProblem, QemuReport } from '@shared/model'
 import type { MachineLibrary, Probe } from '../app/services'
 import type { LaunchPlan } from '../engine/engine'
+import type { QemuImg } from '../engine/qemu'
 import type { MetricsHub } from '../metrics/metrics-hub'
 import type { MachineSlot } from './machine-slot'
 import type { WorkerPool } from './worker-pool'
@@ -39,6 +40,9 @@ export interface ManagerContext {
   readonly libraryFolder: string
   readonly runtimeRoot: string
   readonly timings: Timings
+  /** The key of a machine's encrypted disks. Throws `KEY_REQUIRED`. */
+  readonly diskKey: (machineId: string) => Promise<string>
+  readonly imageTool: (qemu: QemuReport) => QemuImg
   readonly commandLine: (plan: LaunchPlan) => Promise<string[]>
   /** Memory that could be had now without swapping, MiB. */
   readonly freeMemoryMiB: () => number

@@ -1,9 +1,10 @@
 import { join } from 'node:path'
 import { RingsideError } from '@shared/errors'
-import { type LibraryProblem, type MachineAction, type MachineTask, type MachineView, isLive } from '@shared/model'
+import { type LibraryProblem, type MachineAction, type MachineTask, type MachineView, type QemuReport, isLive } from '@shared/model'
 import type { ConsoleChannel, MetricsEvent, ThumbnailEvent } from '@shared/contract'
 import type { ConsoleTransfer, Disposer, JobReporter, MachineLibrary, MachineManager, Probe } from '../app/services'
 import type { LaunchPlan } from '../engine/engine'
+import { createImageTool, type QemuImg } from '../engine/qemu'
 import { MetricsHub } from '../metrics/metrics-hub'
 import { adoptAll, showAtRest } from './adopt-all'
 import { type CloseMode, type CloseOptions, type Remaining, releaseMachines, settleMachines } from './close-machines'
@@ -39,6 +40,10 @@ export interface MachineSupervisorOptions {
   readonly runtimeRoot: string
   /** The argv that the engine gives QEMU for a plan. Pure but for looking at files. */
   readonly commandLine: (plan: LaunchPlan) => Promise<string[]>
+  /** The key of a machine's encrypted disks. Throws `KEY_REQUIRED`. Absent: there is none. */
+  readonly diskKey?: (machineId: string) => Promise<string>
+  /** Absent: one that knows no keys. */
+  readonly imageTool?: (qemu: QemuReport) => QemuImg
   /** Keep a worker ready, so that machines start as fast as QEMU does: for hosts that stay. */
   readonly keepSpareWorker?: boolean
   readonly timings?: Partial<Timings>
@@ -71,6 +76,8 @@ export class MachineSupervisor implements MachineManager {
       runtimeRoot: options.runtimeRoot,
       timings: { ...defaultTimings, ...options.timings },
       commandLine: options.commandLine,
+      imageTool: options.imageTool ?? (({ imgPath }) => createImageTool(imgPath)),
+      diskKey: options.diskKey ?? (() => Promise.reject(new RingsideError('KEY_REQUIRED', 'The machine has encrypted disks, and nothing here knows their key.'))),
       freeMemoryMiB: options.freeMemoryMiB ?? (() => process.availableMemory() / 2 ** 20),
       slots: () => [...this.#slots.values()],
       addProblem: (problem) => {

@@ -33,6 +33,7 @@ export const LaunchPlanSchema = z.object({
   baseFolders: z.array(z.string()),
   baseFiles: z.array(z.string()),
   restore: SavedRunSchema.nullable(),
+  diskKey: z.string().nullish(),
 })
 
 const EngineEventSchema: z.ZodType<EngineEvent> = z.discriminatedUnion('type', [

@@ -12,6 +12,8 @@ export interface LayerFacts {
   readonly virtualBytes: number | null
   /** Its reference counts are out of date: it was not closed in order, or is open now. */
   readonly dirty: boolean
+  /** LUKS within qcow2. */
+  readonly encrypted: boolean
   /** Snapshots that the file keeps within itself. */
   readonly internalSnapshots: number
   /** What it reads from, in its header's own words. */
@@ -37,7 +39,7 @@ interface Remembered {
 /** File systems keep times in steps of up to two seconds (FAT); what was read within one step after a change may be older than it looks. */
 const timeStepMs = 2000
 
-const foreign: LayerFacts = { format: 'other', virtualBytes: null, dirty: false, internalSnapshots: 0, backing: null, isBlind: false, fault: null }
+const foreign: LayerFacts = { format: 'other', virtualBytes: null, dirty: false, encrypted: false, internalSnapshots: 0, backing: null, isBlind: false, fault: null }
 
 /** Reads headers, each once for as long as its file stays as it is. */
 export class LayerReader {
@@ -82,6 +84,7 @@ async function readFacts(path: string): Promise<LayerFacts> {
       format: 'qcow2',
       virtualBytes: header.virtualBytes,
       dirty: header.dirty,
+      encrypted: header.encryption === 'LUKS',
       internalSnapshots: header.internalSnapshots,
       backing: header.backingFile === null ? null : { name: header.backingFile, format: header.backingFormat },
       isBlind: false,
@@ -99,7 +102,7 @@ function faultOf(
 ): string | null {
   if (isCutShort) return 'is cut short'
   if (header.corrupt) return 'is marked as corrupt'
-  if (header.encryption !== 'none') return 'is encrypted'
+  if (header.encryption !== 'none' && header.encryption !== 'LUKS') return `is encrypted in a way that is not known here (${header.encryption})`
   if (header.hasDataFile || header.dataFile !== null) return 'keeps its content in another file'
   if (header.unknownFeatures !== 0) return 'uses qcow2 features that are not known here'
   if (header.backingFile !== null && reachesAnything(header.backingFile)) return `reads from something that is no file (${header.backingFile})`

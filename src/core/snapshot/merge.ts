@@ -69,7 +69,8 @@ export async function chooseWay(context: SnapshotContext, survey: Survey, names:
   if ((isOpen || isSaved) && downIsBetter && cost.up > muchWhileNotOff) {
     return { putOff: `${bytesInWords(cost.up)} would have to be copied while the machine ${isOpen ? 'runs' : 'is saved to disk'}; the space is given back when it is off.` }
   }
-  const canGoDown = !isOpen && mayGoDown(survey, names, merge)
+  // Written down, layers are renamed by qemu-img, which does not find encrypted ones by their names.
+  const canGoDown = !isOpen && !upper.encrypted && mayGoDown(survey, names, merge)
   const free = await freeBytes(survey.folder)
   const ways: Way[] = canGoDown ? (downIsBetter ? ['down', 'up'] : ['up', 'down']) : ['up']
   const fitting = ways.find((way) => free === null || free >= cost[way] + Math.min(cost[way], margin))

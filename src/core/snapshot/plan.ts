@@ -1,5 +1,5 @@
 import type { Issue } from '@shared/errors'
-import { isLive, type MachineView, type SnapshotPlan, whyRefused } from '@shared/model'
+import { isLive, memoryIsPlain, type MachineView, type SnapshotPlan, whyRefused } from '@shared/model'
 import { bytesInWords } from '../storage'
 import type { SnapshotContext } from './context'
 import { topsOf } from './definition-layers'
@@ -29,6 +29,7 @@ export async function planSnapshot(context: SnapshotContext, id: string): Promis
       message: `The drive has ${bytesInWords(free)} left, and the snapshot can take up to ${bytesInWords(estimatedBytes)}${memoryBytes > 0 ? ', most of it memory' : ''}. When it does not fit, the machine goes on and there is no snapshot.`,
     })
   }
+  if (memory.method !== 'none' && view.definition.disks.some(({ encrypted }) => encrypted)) issues.push({ path: 'memory', severity: 'warning', message: memoryIsPlain })
   return { memory, freeze, obstacles, estimatedBytes, issues }
 }
 

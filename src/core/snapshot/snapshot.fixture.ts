@@ -51,7 +51,7 @@ export function graphOf(...chains: readonly (readonly string[])[]): LayerGraph {
 export function layerOf(name: string, below: string | null, changes: Partial<Layer> = {}): Layer {
   return {
     path: `${machineFolder}/disks/${name}.qcow2`, own: `disks/${name}.qcow2`, below: below === null ? null : `${machineFolder}/disks/${below}.qcow2`, bytes: 2 ** 20, format: 'qcow2',
-    virtualBytes: 2 ** 30, dirty: false, internalSnapshots: 0, backing: below === null ? null : { name: `${below}.qcow2`, format: 'qcow2' }, isBlind: false, fault: null, ...changes,
+    virtualBytes: 2 ** 30, dirty: false, encrypted: false, internalSnapshots: 0, backing: below === null ? null : { name: `${below}.qcow2`, format: 'qcow2' }, isBlind: false, fault: null, ...changes,
   }
 }
 

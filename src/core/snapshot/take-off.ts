@@ -1,5 +1,5 @@
 import { RingsideError } from '@shared/errors'
-import type { MachineDefinition, SnapshotManifest } from '@shared/model'
+import { memoryIsPlain, type MachineDefinition, type SnapshotManifest } from '@shared/model'
 import { syncFolder } from '../config'
 import { linkOrCopy } from '../creation'
 import type { SavedRun } from '../engine/engine'
@@ -55,7 +55,8 @@ export async function takeOff(work: Work, taking: Taking): Promise<SnapshotManif
       memory: keepsMemory
         ? { format: saved.ramFormat, compression: saved.ramCompression, qemuVersion: saved.qemuVersion, accelerator: saved.accelerator, definition: withTpmState(withTops(saved.definition, before), tpmState) }
         : null,
-      method: keepsMemory ? 'paused' : 'none', pauseMs: null, quiesced: false, notes: [],
+      method: keepsMemory ? 'paused' : 'none', pauseMs: null, quiesced: false,
+      notes: keepsMemory && definition.disks.some(({ encrypted }) => encrypted) ? [memoryIsPlain] : [],
     })
   } catch (error) {
     await undo(work, taking, { tops: before, saved }, overlays)

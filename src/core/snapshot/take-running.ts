@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { RingsideError, isRingsideError } from '@shared/errors'
-import type { MachineDefinition, MachineState, SnapshotManifest } from '@shared/model'
+import { memoryIsPlain, type MachineDefinition, type MachineState, type SnapshotManifest } from '@shared/model'
 import { isDiskFull, writeAtomically } from '../config'
 import { hardwareOf } from '../hardware/hardware'
 import type { CommandOutput } from '../machine/worker-protocol'
@@ -68,7 +68,7 @@ export async function takeRunning(work: Work, taking: Taking): Promise<SnapshotM
       // What waits for the next start goes on waiting, and is no part of what is frozen.
       definition: withTpmState(withTops({ ...definition, ...hardwareOf(run.definition) }, before.tops), tpmState),
       memory: taken.memory === null ? null : { ...taken.memory, qemuVersion: run.qemu.version, accelerator: run.accelerator, definition: withTpmState(withTops(run.definition, before.tops), tpmState) },
-      method: taken.method, pauseMs: taken.pauseMs, quiesced: taken.quiesced, notes: taken.notes,
+      method: taken.method, pauseMs: taken.pauseMs, quiesced: taken.quiesced, notes: [...taken.notes, ...(taken.memory !== null && run.definition.disks.some(({ encrypted }) => encrypted) ? [memoryIsPlain] : [])],
     })
   } catch (error) {
     await undo(work, taking, before, overlays)

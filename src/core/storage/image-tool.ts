@@ -14,8 +14,9 @@ export interface ImageTool {
   /**
    * @param options as for `qemu-img create -o`, e.g. `lazy_refcounts=on`
    * @param signal ends it; what it has written is removed then
+   * @param key encrypts it (LUKS in qcow2); null: it is plain
    */
-  create(path: string, format: 'qcow2' | 'raw', bytes: number, options: readonly string[], signal?: AbortSignal): Promise<void>
+  create(path: string, format: 'qcow2' | 'raw', bytes: number, options: readonly string[], signal?: AbortSignal, key?: string | null): Promise<void>
   /** Writes `target`, which must not exist. What it has written is removed when it fails or is cancelled. */
   convert(request: ConvertRequest): Promise<void>
 }
@@ -28,6 +29,10 @@ export interface ConvertRequest {
   options: readonly string[]
   /** The target becomes a layer upon this, as the source is: only what the source itself has is written. `name` as its header will have it. Absent: it stands alone. */
   backing?: { name: string; format: DiskFormat }
+  /**
+   * `keep`: a target of an encrypted source is encrypted with the same key, which only qcow2 can be; the rule. `none`: it is plain, whatever the source is. A key: encrypted with that.
+   */
+  encryption?: 'keep' | 'none' | { key: string }
   /** @param fraction 0..1 */
   onProgress: (fraction: number) => void
   /** Told the number of the process that does it, which goes on should this one be killed. */

@@ -2,8 +2,8 @@ import { eventIterator, oc } from '@orpc/contract'
 import { z } from 'zod'
 import { ErrorCode, ErrorData, Issue } from '../errors'
 import {
-  CloneRequest, CreateMachineRequest, DefinitionDifference, DiskWork, DiskWorkPlan, FolderListing, fitsOneMessage, GuestCommand, GuestCommandResult, GuestCopy, GuestInfo, GuestPassword, GuestUserName, HardwareDifference, HardwarePlan, HardwareProperty, HardwareVersion, HostDevices, HostInfo, ImageReport, Job, LibraryProblem, MachineHardware, MachineId, MachineName, MachineReference,
-  MachineView, MetricsSample, NewDisk, OsCatalog, ProbeReport, RemoveDisk, RevertRequest, Settings, Snapshot, SnapshotDeletePlan, SnapshotDescription, SnapshotId, SnapshotName, SnapshotPlan,
+  CloneRequest, CreateMachineRequest, DefinitionDifference, DiskWork, DiskWorkPlan, EncryptionState, FolderListing, fitsOneMessage, GuestCommand, GuestCommandResult, GuestCopy, GuestInfo, GuestPassword, GuestUserName, GivenPassphrase, HardwareDifference, HardwarePlan, HardwareProperty, HardwareVersion, HostDevices, HostInfo, ImageReport, Job, LibraryProblem, MachineHardware, MachineId, MachineName, MachineReference,
+  MachineView, MetricsSample, NewDisk, OsCatalog, Passphrase, ProbeReport, RemoveDisk, RevertRequest, Settings, Snapshot, SnapshotDeletePlan, SnapshotDescription, SnapshotId, SnapshotName, SnapshotPlan,
   SnapshotPolicy, SnapshotTree, StorageOverview, TakeSnapshotRequest,
 } from '../model'
 
@@ -143,6 +143,23 @@ export const contract = {
     /** Earlier forms of the hardware, newest first. Going back is `change` with `version`'s. */
     history: base.input(byId).output(z.array(HardwareVersion)),
     version: base.input(byId.extend({ versionId: z.string().max(64) })).output(MachineHardware),
+  },
+  /**
+   * The passphrases of machines with encrypted disks. Whatever needs a machine's disk key throws `KEY_REQUIRED` while that is not at hand: unlock the machine, and do it again. The key is
+   * held while the machine runs or is worked on, and for some minutes beside.
+   */
+  encryption: {
+    state: base.input(byId).output(EncryptionState),
+    /** Throws `KEY_WRONG`. `remember`: keep the disk key in the operating system's keychain. */
+    unlock: base.input(byId.extend({ passphrase: GivenPassphrase, remember: z.boolean().default(false) })).output(EncryptionState),
+    /** Forgets the key until it is asked for again; a machine that runs goes on. */
+    lock: base.input(byId).output(EncryptionState),
+    /** The first passphrase of a machine (`current` null), or another one. Throws `KEY_REQUIRED`, `KEY_WRONG`. */
+    setPassphrase: base.input(byId.extend({ current: GivenPassphrase.nullable().default(null), passphrase: Passphrase, remember: z.boolean().default(false) })).output(EncryptionState),
+    remember: base.input(byId).output(EncryptionState),
+    forget: base.input(byId).output(EncryptionState),
+    /** The disk key, which opens the images with any program that knows LUKS in qcow2. */
+    diskKey: base.input(byId.extend({ passphrase: GivenPassphrase })).output(z.object({ key: z.string() })),
   },
   metrics: {
     /** Up to ten minutes of history of each running machine, then a sample a second. Readings are only taken for all while somebody watches. */

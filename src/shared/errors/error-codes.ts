@@ -31,6 +31,10 @@ export const ErrorCode = z.enum([
   'LIBRARY_LOCKED',
   'PORT_IN_USE',
   'UNAUTHORIZED',
+  /** A machine with encrypted disks has to be unlocked first; `data.machineId` says which. */
+  'KEY_REQUIRED',
+  /** The passphrase does not fit. Nothing was changed. */
+  'KEY_WRONG',
   'CANCELLED',
   'TIMED_OUT',
   'PROTOCOL',
@@ -70,6 +74,8 @@ export const ErrorData = z.object({
   hint: z.string().optional(),
   /** The file or folder that it is about. */
   path: z.string().optional(),
+  /** The machine that it is about, where the one who asked has to do something for it: `KEY_REQUIRED`, `KEY_WRONG`. */
+  machineId: z.string().optional(),
   /** The machine's state, for `ILLEGAL_STATE`. */
   state: z.string().optional(),
   /** All faults of the input, for `INVALID_INPUT`. */

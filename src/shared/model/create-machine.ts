@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Issue } from '../errors'
 import { DiskFormat, DisplayModel, MainDiskBus, NicModel } from './devices'
+import { NewEncryption } from './encryption'
 import { AcceleratorName, MachineName } from './machine'
 
 const FilePath = z.string().trim().min(1, 'Choose a file.').max(4096, 'A path has at most 4,096 characters.')
@@ -42,6 +43,8 @@ export const CreateMachineRequest = z.object({
   /** Size of the new, empty disk; null for no new disk. GiB = 2^30 bytes. */
   newDiskGiB: z.number().positive('A disk has a size above zero.').max(65_536, 'A disk has at most 64 TiB; choose a smaller size.').nullable(),
   network: z.enum(['user', 'none']),
+  /** Encrypts all disks that are made for the machine; null or absent: none. */
+  encryption: NewEncryption.nullable().optional(),
   hardware: HardwareOverrides.default({}),
 })
 export type CreateMachineRequest = z.infer<typeof CreateMachineRequest>

@@ -46,6 +46,8 @@ export const Disk = z.object({
   image: ImageLocation,
   /** Passed to QEMU explicitly and never probed. */
   format: DiskFormat,
+  /** Its layers are encrypted (LUKS within qcow2) with the machine's disk key. What its files say of themselves has to agree. */
+  encrypted: z.boolean().default(false),
   bus: DiskBus,
   readOnly: z.boolean().default(false),
   /** QEMU `cache.direct`/`cache.no-flush`: `none` = direct I/O, `writeback` = host page cache. `auto` picks the best the file system takes. */

@@ -83,6 +83,8 @@ export const NewDisk = z.object({
   ]),
   bus: DiskBus,
   readOnly: z.boolean().default(false),
+  /** Encrypts a new or copied disk with the machine's disk key, which has to be there (`encryption.setPassphrase`). */
+  encrypted: z.boolean().optional(),
 })
 export type NewDisk = z.infer<typeof NewDisk>
 

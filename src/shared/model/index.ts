@@ -1,5 +1,6 @@
 export * from './create-machine'
 export * from './devices'
+export * from './encryption'
 export * from './guest'
 export * from './hardware'
 export * from './host'

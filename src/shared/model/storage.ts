@@ -81,6 +81,8 @@ export const StorageImage = z.object({
   owner: z.object({ id: z.uuid(), name: z.string() }).nullable(),
   /** null: it can't be told. */
   format: DiskFormat.nullable(),
+  /** LUKS within qcow2: it is read with its machine's disk key only. */
+  encrypted: z.boolean(),
   /** Length of the disk, bytes; null: unknown. */
   virtualBytes: z.number().nullable(),
   /** What it takes on the drive, bytes. */

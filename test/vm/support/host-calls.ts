@@ -1,7 +1,7 @@
-import type { Clones, Hardware, HostServices, Images, JobReporter, MachineManager, Snapshots } from '@core/app/services'
+import type { Clones, Encryption, Hardware, HostServices, Images, JobReporter, MachineManager, Snapshots } from '@core/app/services'
 
 /** The services of a host that tests call, in this process or in another one. */
-export const calledServices = ['machines', 'snapshots', 'clones', 'images', 'hardware'] as const
+export const calledServices = ['machines', 'snapshots', 'clones', 'images', 'hardware', 'encryption'] as const
 export type CalledService = (typeof calledServices)[number]
 
 /** Calls that are given a reporter, as the last argument. */
@@ -22,6 +22,7 @@ export interface HostCalls {
   readonly clones: Called<Clones>
   readonly images: Called<Images>
   readonly hardware: Called<Hardware>
+  readonly encryption: Called<Encryption>
 }
 
 /** @param call does what is asked for, wherever the host is */

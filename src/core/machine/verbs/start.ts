@@ -44,6 +44,8 @@ interface Preparation {
  */
 export async function start(context: ManagerContext, slot: MachineSlot, { disposable }: StartOptions = { disposable: false }): Promise<void> {
   if (disposable && slot.state === 'saved') throw savedIsNotDisposable(slot.name)
+  // Before anything shows: who is asked for a passphrase has not begun to start anything.
+  const diskKey = hasEncryptedDisks(slot.stored.definition) ? await context.diskKey(slot.id) : null
   const before = { state: slot.state, crash: slot.crash }
   slot.poweringOff = false
   slot.ended = null
@@ -52,7 +54,8 @@ export async function start(context: ManagerContext, slot: MachineSlot, { dispos
     await slot.cleaning
     // Comes to life while the files are looked at.
     openLink(context, slot)
-    await launch(context, slot, await prepare(context, slot, before.state, { forStart: true, disposable }))
+    const preparation = await prepare(context, slot, before.state, { forStart: true, disposable })
+    await launch(context, slot, { ...preparation, plan: { ...preparation.plan, diskKey } })
   } catch (error) {
     await undo(slot)
     // Powered off the moment it ran, a restored machine has used its saved state up.
@@ -61,6 +64,10 @@ export async function start(context: ManagerContext, slot: MachineSlot, { dispos
     slot.log.write('start.failed', { code: isRingsideError(error) ? error.code : 'INTERNAL', message: (error as Error).message })
     throw error
   }
+}
+
+function hasEncryptedDisks({ disks }: Pick<MachineDefinition, 'disks'>): boolean {
+  return disks.some(({ encrypted }) => encrypted)
 }
 
 /** What a start would do. Throws whatever speaks against it; disks that are in use do so only `forStart`. */
@@ -149,7 +156,7 @@ async function launch(context: ManagerContext, slot: MachineSlot, { plan: asStor
   await requireOrdinaryLogs(paths, consolePortCount(asStored.definition))
   // Of a run that was cut off. No process has them open any more.
   await removeDisposableLayers(paths)
-  const plan = disposable ? { ...asStored, ...(await makeDisposableLayers(asStored.definition, paths, asStored.qemu, asStored.baseFolders)) } : asStored
+  const plan = disposable ? { ...asStored, ...(await makeDisposableLayers(asStored.definition, paths, context.imageTool(asStored.qemu), asStored.qemu, asStored.baseFolders)) } : asStored
   const record: RunRecord = {
     schemaVersion: runRecordVersion,
     libraryFolder: context.libraryFolder,

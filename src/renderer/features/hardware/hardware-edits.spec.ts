@@ -4,7 +4,7 @@ import { aDefinition } from '../../stores/spec-data'
 import { changesOf, isSame, patternOf, rebase, touches, valueAt, withOrder, withValue } from './hardware-edits'
 
 const disk = (id: string): MachineHardware['disks'][number] => ({
-  id, image: { kind: 'own', path: `disks/${id}.qcow2` }, format: 'qcow2', bus: 'virtio-blk', readOnly: false, cache: 'auto', discard: true, detectZeroes: 'auto', aio: 'auto', serial: null, limits: null, slot: null,
+  id, image: { kind: 'own', path: `disks/${id}.qcow2` }, format: 'qcow2', bus: 'virtio-blk', readOnly: false, cache: 'auto', discard: true, detectZeroes: 'auto', aio: 'auto', serial: null, limits: null, slot: null, encrypted: false,
 })
 const base = MachineHardware.parse(aDefinition(1, { disks: [disk('disk0'), disk('disk1')], cdroms: [{ id: 'cd0', image: null, bus: 'sata' }] }))
 

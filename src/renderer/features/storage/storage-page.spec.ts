@@ -18,7 +18,7 @@ enableAutoUnmount(afterEach)
 const GiB = 2 ** 30
 const free = Object.fromEntries(DiskWorkKind.options.map((kind) => [kind, null])) as StorageImage['obstacles']
 const image = (name: string, changes: Partial<StorageImage> = {}): StorageImage => ({
-  path: `/images/${name}`, name, owner: null, format: 'qcow2', virtualBytes: GiB, actualBytes: GiB, below: null, readers: [], users: [], fault: null, check: null, obstacles: free, ...changes,
+  path: `/images/${name}`, name, owner: null, format: 'qcow2', encrypted: false, virtualBytes: GiB, actualBytes: GiB, below: null, readers: [], users: [], fault: null, check: null, obstacles: free, ...changes,
 })
 const place = { kind: 'images' as const, path: '/images', removable: false, capacityBytes: 100 * GiB, freeBytes: 50 * GiB, imageBytes: GiB, fault: null }
 const shown = (images: StorageImage[]): StorageOverview => ({ places: [place], images, orphans: [] })

@@ -6,7 +6,7 @@ const user = (machineName: string, changes: Partial<ImageUser> = {}): ImageUser 
   machineId: `00000000-0000-4000-8000-${machineName.padStart(12, '0')}`, machineName, state: 'stopped', how: 'present', snapshotName: null, diskId: 'disk0', direct: true, ...changes,
 })
 const image = (name: string, changes: Partial<StorageImage> = {}): StorageImage => ({
-  path: `/l/${name}`, name, owner: null, format: 'qcow2', virtualBytes: 1, actualBytes: 1, below: null, readers: [], users: [], fault: null, check: null, obstacles: {} as StorageImage['obstacles'], ...changes,
+  path: `/l/${name}`, name, owner: null, format: 'qcow2', encrypted: false, virtualBytes: 1, actualBytes: 1, below: null, readers: [], users: [], fault: null, check: null, obstacles: {} as StorageImage['obstacles'], ...changes,
 })
 
 test('who needs an image is told in a few words, and in a line for each', () => {

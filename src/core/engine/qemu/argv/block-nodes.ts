@@ -2,7 +2,7 @@ import type { Disk, DiskFormat } from '@shared/model'
 import type { JsonObject } from '../qmp/qmp-types'
 import type { ArgumentList } from './argument-list'
 import type { ArgvInput, ImageFacts } from './input'
-import { baseNode, driveNode, fileNode, nvramNode } from './node-names'
+import { baseNode, diskKeyId, driveNode, fileNode, nvramNode } from './node-names'
 
 /** Options of one node, as `-blockdev` and `blockdev-add` take them. */
 export type BlockNode = JsonObject & { driver: string; 'node-name': string }
@@ -29,7 +29,7 @@ export function chooseAccess(disk: Pick<Disk, 'cache' | 'aio'>, facts: Pick<Imag
 export function addDiskNodes(list: ArgumentList, disk: Disk, facts: ImageFacts, { qemu }: Pick<ArgvInput, 'qemu'>): void {
   const top = driveNode(disk.id)
   if (disk.aio === 'native' && !chooseAccess(disk, facts, qemu.features).cache['direct']) list.note(`The disk “${disk.id}” is read and written by threads: Linux AIO needs direct access to the file, past the host’s cache.`)
-  const below = addBackingNodes(list, top, facts, { ...chooseAccess(disk, facts, qemu.features) })
+  const below = addBackingNodes(list, top, facts, { ...chooseAccess(disk, facts, qemu.features) }, disk.encrypted)
   for (const node of topNodes(disk, facts, qemu.features, top, below)) list.blockdev(node)
 }
 
@@ -43,9 +43,15 @@ export function topNodes(disk: Disk, facts: Pick<ImageFacts, 'path' | 'driver' |
     {
       driver: disk.format, 'node-name': name, file: fileNode(name), ...shared,
       'detect-zeroes': zeroesOf(disk),
+      ...keyOf(disk),
       ...backingOf(disk.format, below),
     },
   ]
+}
+
+/** How an encrypted layer is opened; all layers of an encrypted disk are. */
+function keyOf({ encrypted }: Pick<Disk, 'encrypted'>): JsonObject {
+  return encrypted ? { encrypt: { format: 'luks', 'key-secret': diskKeyId } } : {}
 }
 
 /** What becomes of zeroes that the guest writes: holes, as by its TRIM, where nothing else is asked for. QEMU makes no holes where TRIM is not passed on. */
@@ -82,12 +88,12 @@ export function cdromNodes(name: string, facts: Pick<ImageFacts, 'path' | 'drive
 }
 
 /** @returns the node right below the top one, or null */
-function addBackingNodes(list: ArgumentList, top: string, { backing }: ImageFacts, access: JsonObject): string | null {
+function addBackingNodes(list: ArgumentList, top: string, { backing }: ImageFacts, access: JsonObject, encrypted = false): string | null {
   let below: string | null = null
   for (const [index, layer] of [...backing.entries()].reverse()) {
     const name = baseNode(top, index)
     list.blockdev({ driver: layer.driver, 'node-name': fileNode(name), filename: layer.path, ...fileAccess(layer), ...access })
-    list.blockdev({ driver: layer.format, 'node-name': name, file: fileNode(name), 'read-only': true, ...backingOf(layer.format, below) })
+    list.blockdev({ driver: layer.format, 'node-name': name, file: fileNode(name), 'read-only': true, ...keyOf({ encrypted }), ...backingOf(layer.format, below) })
     below = name
   }
   return below

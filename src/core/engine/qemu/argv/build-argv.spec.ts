@@ -57,6 +57,14 @@ test('a kernel booted directly', () => {
   }, { kernel: { kernel: '/boot/vmlinuz', initrd: '/boot/initrd.img' } }))
 })
 
+test('an encrypted disk with a snapshot below: the key comes as a file without a name, and opens every layer', () => {
+  const layered = { ...image('/home/me/Ringside/library/debian/disks/disk0.a1b2c3d4.qcow2'), backing: [{ path: '/home/me/Ringside/library/debian/disks/disk0.qcow2', format: 'qcow2' as const, driver: 'file' as const, own: true }] }
+  const encrypted = { ...desktop, cdroms: [], disks: desktop.disks?.map((disk) => ({ ...disk, encrypted: true })) }
+  const input = argvInput(encrypted, { qemu: { ...fullQemu, features: { ...fullQemu.features, luks: true } } })
+  expectGolden('encrypted', { ...input, images: { disk0: layered } })
+  expect(() => buildArgv({ ...input, qemu: fullQemu })).toThrow('built without encryption of disks')
+})
+
 test('the sample machine: BIOS, one raw disk on IDE', () => {
   expectGolden('sample', argvInput({
     ...desktop, name: 'Sample', osId: 'sample', firmware: { type: 'bios' }, memoryMiB: 16, processors: { sockets: 1, cores: 1, threads: 1 }, pointer: 'ps2', cdroms: [], nics: [],

@@ -6,6 +6,7 @@ import { ArgumentList } from './argument-list'
 import { boardOf } from './board'
 import { addChannels, addSerialPorts } from './channels'
 import { addPluggedDisks, addStorage } from './disks'
+import { addDiskKey } from './disk-key'
 import { addDisplay } from './display'
 import { addBalloon, addPanicDevice, addPassedDevices, addRandomNumbers, addSharedFolders, addSound, addUsb, addVsock, addWatchdog } from './extras'
 import { addBoot, addFirmware, chooseFirmware } from './firmware'
@@ -33,6 +34,7 @@ export function buildArgv(input: ArgvInput): BuiltArgv {
   addMachine(list, input, firmware)
   addFirmware(list, input, firmware)
   addBoot(list, input)
+  addDiskKey(list, input)
   const pci = addDevices(list, input)
   addPluggedNics(list, pci, definition)
   addPluggedDisks(list, pci, input)
@@ -74,7 +76,7 @@ export function placeOfSlot(input: Pick<ArgvInput, 'definition' | 'platform' | '
   // Where devices are follows from the definition alone; the files behind them play no part.
   return addDevices(new ArgumentList(), {
     // What is refused elsewhere has its place all the same.
-    ...input, accelerator: input.definition.pciDevices.length > 0 ? 'kvm' : 'tcg', images, nvram: null, kernel: null, files: { pid: '', serialLogs: [], tlsFolder: null },
+    ...input, accelerator: input.definition.pciDevices.length > 0 ? 'kvm' : 'tcg', images, nvram: null, kernel: null, files: { pid: '', serialLogs: [], tlsFolder: null, diskKey: '' },
     endpoints: { qmp: nowhere, debugMonitor: null, agent: null, serial: [], graphics: nowhere, tpm: '' }, virtiofs: {}, audioDriver: 'none', incoming: false,
   }).sparePlace(slot)
 }

@@ -3,6 +3,7 @@ export type { ArgvInput, BuiltArgv, GraphicsEndpoint, ImageFacts, LayerFacts } f
 export { nvramNodes, topNodes, type BlockNode } from './block-nodes'
 export { fileNode, keyOfNode, layeredNode, overlayNode, pullNode, withoutPull } from './node-names'
 export { nicBackend, nicDevice, isExpressNic } from './network'
+export { luksObstacle } from './disk-key'
 export { pluggedDiskDevice, takesPort } from './disks'
 export { maximumFault, processorId } from './cpu'
 export { memfdObstacle, pluggedMemoryId } from './memory'

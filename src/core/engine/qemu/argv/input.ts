@@ -23,6 +23,9 @@ export interface ImageFacts {
   backing: LayerFacts[]
 }
 
+/** What has to be there for encrypted disks, as `QemuReport.features` names it. */
+export const luksFeature = 'luks'
+
 /** Where viewers reach the guest's screen. */
 export type GraphicsEndpoint =
   | { kind: 'unix'; path: string }
@@ -47,6 +50,8 @@ export interface ArgvInput {
     serialLogs: string[]
     /** Folder with `keys.psk`; only for TCP endpoints. */
     tlsFolder: string | null
+    /** The file from which QEMU reads the key of encrypted disks. */
+    diskKey: string
   }
   endpoints: {
     qmp: Endpoint

@@ -3,7 +3,7 @@ import { nvramLayer } from '../../engine'
 import { baseNode, driveNode, fileNode, keyOfNode, layeredNode, overlayNode, pullNode, withoutPull } from './node-names'
 
 const definition = (...ids: string[]): Parameters<typeof keyOfNode>[0] => ({
-  disks: ids.map((id) => ({ id, image: { kind: 'own', path: `disks/${id}.qcow2` }, format: 'qcow2', bus: 'virtio-blk', readOnly: false, cache: 'auto', discard: true, detectZeroes: 'auto', aio: 'auto', serial: null, limits: null, slot: null })),
+  disks: ids.map((id) => ({ id, image: { kind: 'own', path: `disks/${id}.qcow2` }, format: 'qcow2', bus: 'virtio-blk', readOnly: false, cache: 'auto', discard: true, detectZeroes: 'auto', aio: 'auto', serial: null, limits: null, slot: null, encrypted: false })),
   cdroms: [{ id: 'cd0', image: null, bus: 'sata' }],
 })
 

@@ -14,6 +14,9 @@ export const codeNode = 'sys-firmware'
 /** The UEFI variables. */
 export const nvramNode = 'sys-nvram'
 
+/** The secret object that holds the machine's disk key. */
+export const diskKeyId = 'sys-key'
+
 /** Leaves room for the longest that is put behind it. */
 const longestStem = 17
 

@@ -18,7 +18,11 @@ export interface ImageToCheck {
   readOnly: boolean
   /** What it is to the person, e.g. `disk “disk0”`. */
   label: string
+  /** Whether it has to be encrypted, with all its layers. Absent: it must not be. `either`: it may be. */
+  encrypted?: boolean | 'either'
 }
+
+type Encrypted = boolean | 'either'
 
 type ChainLink = Omit<LayerFacts, 'driver'>
 
@@ -38,14 +42,17 @@ export async function checkImage(image: ImageToCheck, allowed: AllowedPlaces): P
   const places = await realPlaces(allowed)
   const backing: LayerFacts[] = []
   const seen = new Set([await realpath(image.path)])
-  let current = await nextInChain(image.path, image.format, places)
+  const encrypted = image.encrypted ?? false
+  if (encrypted === true && image.format !== 'qcow2') throw notEncrypted(image.path)
+  let current = await nextInChain(image.path, image.format, places, encrypted)
   while (current !== null) {
     if (seen.has(current.path)) throw unsupportedImage(image.path, `it is based on itself, by way of ${current.path}`, 'Put a copy of it in its place.')
     if (backing.length >= longestChain) throw unsupportedImage(image.path, `it is based on a chain of more than ${String(longestChain)} images`, 'Delete snapshots that are not needed, or join the images with qemu-img convert.')
     seen.add(current.path)
     const { isDevice } = await checkFile({ ...current, readOnly: true, label: `image behind the ${image.label}` })
     backing.push({ ...current, driver: isDevice ? 'host_device' : 'file' })
-    current = await nextInChain(current.path, current.format, places)
+    if (encrypted === true && current.format !== 'qcow2') throw notEncrypted(current.path)
+    current = await nextInChain(current.path, current.format, places, encrypted)
   }
   return { path: image.path, driver: top.isDevice ? 'host_device' : 'file', directIo: await takesDirectIo(image.path), backing }
 }
@@ -89,14 +96,14 @@ async function realPlaces({ machineFolder, baseFolders, baseFiles = [] }: Allowe
 }
 
 /** The image that this one is an overlay of. Only qcow2 ones may have one; whatever else refers to other files is refused. */
-async function nextInChain(path: string, format: DiskFormat, places: RealPlaces): Promise<ChainLink | null> {
+async function nextInChain(path: string, format: DiskFormat, places: RealPlaces, encrypted: Encrypted): Promise<ChainLink | null> {
   if (format === 'raw') return null
   await using source = await FileSource.open(path)
   const detected = await detectImageFormat(source)
   if (detected.kind !== 'disk' || detected.format !== format) throw damagedImage(path, format, 'it does not begin as one')
   switch (format) {
     case 'qcow2':
-      return await belowQcow2(source, path, places)
+      return await belowQcow2(source, path, places, encrypted)
     case 'vmdk':
       throwFirst((await examineVmdk(source, path)).faults)
       return null
@@ -115,7 +122,7 @@ async function nextInChain(path: string, format: DiskFormat, places: RealPlaces)
  * Looks at the header alone: reading all tables, as an inspection does, would delay every start. A file that ends before its tables is found
  * all the same, and the rest QEMU finds.
  */
-async function belowQcow2(source: FileSource, path: string, places: RealPlaces): Promise<ChainLink | null> {
+async function belowQcow2(source: FileSource, path: string, places: RealPlaces, encrypted: Encrypted): Promise<ChainLink | null> {
   const read = await readQcow2Header(source)
   if ('fault' in read) throw damagedImage(path, 'qcow2', read.fault)
   if ('version' in read) throw unsupportedImage(path, `its qcow version is ${String(read.version)} and only 2 and 3 are known`, 'Convert it with the program that made it.')
@@ -123,10 +130,18 @@ async function belowQcow2(source: FileSource, path: string, places: RealPlaces):
   const tablesEnd = Math.max(header.l1Offset + header.l1Entries * 8, header.refcountTableOffset + header.refcountTableClusters * 2 ** header.clusterBits)
   if (tablesEnd > source.size) throw truncatedImage(path, 'qcow2', source.size, tablesEnd)
   if (header.corrupt) throw corruptImage(path)
-  if (header.encryption !== 'none') throw unsupportedImage(path, `it is encrypted (${header.encryption})`, 'Make a plain copy with qemu-img convert and its key.')
+  if (header.encryption !== 'none' && (header.encryption !== 'LUKS' || encrypted === false)) {
+    throw unsupportedImage(path, `it is encrypted (${header.encryption})`, 'Make a plain copy with qemu-img convert and its key.')
+  }
+  if (header.encryption === 'none' && encrypted === true) throw notEncrypted(path)
   if (header.hasDataFile || header.dataFile !== null) throw reachesOutside(path, header.dataFile ?? 'a data file that it does not name', 'keeps its content in')
   if (header.backingFile === null) return null
   return resolveBacking(path, header.backingFile, header.backingFormat, places)
+}
+
+/** Somebody may have put a file in its place to have what is written next in the clear. */
+function notEncrypted(path: string): RingsideError {
+  return unsupportedImage(path, 'it is not encrypted, and the disk that it belongs to is', 'Put the encrypted image back in its place.')
 }
 
 async function resolveBacking(path: string, name: string, format: string | null, { own, bases, files }: RealPlaces): Promise<ChainLink> {

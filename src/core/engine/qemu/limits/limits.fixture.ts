@@ -13,7 +13,7 @@ export const wholeQemu: QemuReport = {
     ...fullQemu.devices, ...tables.flatMap((table) => table.flatMap(([, , ...devices]) => devices)),
     'virtio-mem-pci', 'pvpanic', 'vhost-vsock-pci', 'virtio-9p-pci', 'usb-host', 'vhost-user-fs-pci', 'vfio-pci', 'virtconsole', 'virtserialport', 'isa-serial', 'virtio-vga-gl', 'virtio-gpu-gl-device',
   ])],
-  features: { sandbox: true, ioUring: true, linuxAio: true, memfd: true, vdagent: true, eglHeadless: true, tpmEmulator: true },
+  features: { sandbox: true, ioUring: true, linuxAio: true, memfd: true, vdagent: true, eglHeadless: true, tpmEmulator: true, luks: true },
   tpm: { program: { path: '/usr/bin/swtpm', version: '0.7.1', versions: ['1.2', '2.0'] }, obstacle: null, remedy: null },
 }
 

@@ -70,7 +70,7 @@ describe('every property of the schema', () => {
   })
 
   test('reaches the command line', () => {
-    const golden = ['all-hardware', 'linux-tcg', 'kernel', 'accelerated-graphics', 'passed-devices'].map((name) => readFileSync(join(import.meta.dirname, '../../../../../test/golden/argv', `${name}.argv`), 'utf8')).join('\n')
+    const golden = ['all-hardware', 'linux-tcg', 'kernel', 'accelerated-graphics', 'passed-devices', 'encrypted'].map((name) => readFileSync(join(import.meta.dirname, '../../../../../test/golden/argv', `${name}.argv`), 'utf8')).join('\n')
     const missing = [...properties().keys()].filter((path) => !(reached[path] ?? []).every((words) => golden.includes(words)) || reached[path] === undefined)
     expect(missing.filter((path) => !outsideArgv.includes(path))).toEqual([])
   })
@@ -86,7 +86,7 @@ const reached: Readonly<Record<string, string[]>> = {
   accelerator: ['-accel tcg'], machineType: ['type=pc-q35-7.2'], 'firmware.type': ['pflash0='], clock: ['-rtc base=utc'], 'processors.sockets': ['sockets=1'], 'processors.cores': ['cores=2'], 'processors.threads': ['threads=1'],
   'processors.maximum': ['sockets=4,cores=2,threads=1,maxcpus=8'], 'processors.plugged': ['"id":"sys-processor3"'], 'processors.model': ['-cpu qemu64'], 'processors.features': ['aes=on', 'svm=off'], memoryMiB: ['size=4096M'], 'memory.maximumMiB': ['maxmem=8192M'], 'memory.pluggedMiB': ['"requested-size":536870912'],
   'memory.hugePages': ['"hugetlb":true'], 'memory.shared': ['"share":true'], balloon: ['virtio-balloon-pci'], 'boot.order': ['"bootindex":2'], 'boot.menu': ['menu=off'], 'boot.kernel.kernel': ['-kernel'],
-  'boot.kernel.initrd': ['-initrd'], 'boot.kernel.commandLine': ['-append'], 'disks.*.id': ['"id":"disk0"'], 'disks.*.image': ['disks/disk0.qcow2'], 'disks.*.format': ['"driver":"qcow2"'], 'disks.*.bus': ['sd-card', '"driver":"floppy"'],
+  'boot.kernel.initrd': ['-initrd'], 'boot.kernel.commandLine': ['-append'], 'disks.*.id': ['"id":"disk0"'], 'disks.*.image': ['disks/disk0.qcow2'], 'disks.*.format': ['"driver":"qcow2"'], 'disks.*.encrypted': ['"key-secret":"sys-key"'], 'disks.*.bus': ['sd-card', '"driver":"floppy"'],
   'disks.*.readOnly': ['"read-only":false'], 'disks.*.cache': ['"direct":true'], 'disks.*.discard': ['"discard":"ignore"'], 'disks.*.detectZeroes': ['"detect-zeroes":"off"'], 'disks.*.aio': ['"aio":"threads"', '"aio":"native"'],
   'disks.*.serial': ['"serial":"WD-1"'], 'cdroms.*.id': ['"id":"cd0"'], 'cdroms.*.image': ['/isos/debian.iso'], 'cdroms.*.bus': ['ide-cd'], 'nics.*.id': ['"id":"net0"'], 'nics.*.model': ['igb', 'pcnet', 'ne2k_pci'],
   'nics.*.macAddress': ['52:54:00:12:34:01'], 'nics.*.backend.type': ['"type":"user"'], 'display.model': ['qxl-vga'], 'display.heads': ['"max_outputs":2'], 'display.resolution.width': ['"xres":1280'], 'display.resolution.height': ['"yres":720'], 'display.acceleration3d': ['virtio-vga-gl', 'egl-headless'],

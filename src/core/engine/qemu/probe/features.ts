@@ -6,7 +6,7 @@ import type { SchemaInfo } from '../qmp'
  */
 export const featureNames = [
   'sandbox', 'ioUring', 'linuxAio', 'backgroundSnapshot', 'mappedRam', 'multifd', 'fileMigration', 'screendumpPng', 'vdagent', 'netdevStream',
-  'queryStats', 'setAction', 'jsonDevices', 'memfd', 'eglHeadless', 'tpmEmulator',
+  'queryStats', 'setAction', 'jsonDevices', 'memfd', 'eglHeadless', 'tpmEmulator', 'luks',
 ] as const
 export type FeatureName = (typeof featureNames)[number]
 export type Features = Record<FeatureName, boolean>
@@ -48,6 +48,8 @@ export function readFeatures(entries: readonly SchemaInfo[]): Features {
     queryStats: schema.hasCommand('query-stats'),
     setAction: schema.hasCommand('set-action'),
     jsonDevices: schema.hasFeature('device_add', 'json-cli'),
+    // `BlockdevQcow2EncryptionFormat`; the formats that can be made by themselves are many more.
+    luks: schema.hasEnum(['aes', 'luks'], 3),
     memfd: schema.hasEnum(['memory-backend-ram', 'memory-backend-memfd']),
     eglHeadless: schema.hasEnum(['none', 'egl-headless']),
     tpmEmulator: schema.hasCommand('query-tpm') && schema.hasEnum(['passthrough', 'emulator']),

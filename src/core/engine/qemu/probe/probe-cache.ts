@@ -9,7 +9,7 @@ const Key = z.object({ system: z.string(), img: z.string(), host: z.string() })
 type Key = z.infer<typeof Key>
 
 /** A change of what is asked or how it is judged adds one, and old answers are asked again. */
-const cacheVersion = 4
+const cacheVersion = 5
 
 const Content = z.object({
   schemaVersion: z.literal(cacheVersion),

@@ -28,6 +28,11 @@ const imagePath = /filename"?[:=] ?"([^"]+)"/u
 /** QEMU says what went wrong in words only; these are its wordings, 6.2 to 10. The first that fits wins. */
 const rules: readonly Rule[] = [
   {
+    pattern: /Invalid password, cannot unlock any keyslot/u, code: 'KEY_WRONG',
+    message: () => 'The machine’s disk key does not open one of its encrypted disks: it was encrypted with another one.',
+    hint: 'Put back the disk image, and the file encryption.json beside it, that belong together.',
+  },
+  {
     pattern: /Failed to get (?:shared )?"[^"]+" lock(?:\s+Is another process using the image \[([^\]]+)\])?/u, code: 'DISK_IN_USE', path: 1,
     message: (match) => `A disk of the machine is in use by another program${match[1] === undefined ? '' : `: ${match[1]}`}.`,
     hint: 'Shut down the other machine or program that uses the disk, then start this one.',

@@ -4,6 +4,9 @@ import { RingsideError, type ProcessFailure } from '@shared/errors'
 import { findProcess, isAlive, killProcess, type ProcessIdentity } from './process-identity'
 import { QemuLog } from './qemu-log'
 
+/** The descriptor by which QEMU knows the file with its disk key. */
+export const inheritedKey = 3
+
 /** How a process ended; both null when nobody was there to be told. */
 export interface ProcessExit { exitCode: number | null; signal: string | null }
 
@@ -24,12 +27,13 @@ export class QemuProcess {
   /**
    * Starts QEMU as a process of its own: it goes on when this one ends, however that comes about.
    * @param logPath where its standard error goes
+   * @param secret a descriptor that it gets as number `inheritedKey`
    * Throws `QEMU_NOT_FOUND` or `QEMU_FAILED` when it can't even be started.
    */
-  static async spawn(command: string, argv: string[], options: { logPath: string; folder: string }): Promise<QemuProcess> {
+  static async spawn(command: string, argv: string[], options: { logPath: string; folder: string; secret?: number | null }): Promise<QemuProcess> {
     const { log, handle } = await QemuLog.open(options.logPath)
     try {
-      const child = spawnDetached(command, argv, options.folder, handle.fd)
+      const child = spawnDetached(command, argv, options.folder, handle.fd, options.secret ?? null)
       await new Promise<void>((resolve, reject) => {
         child.once('spawn', resolve)
         child.once('error', (cause) => { reject(cannotStart(command, cause)) })
@@ -117,9 +121,9 @@ export class QemuProcess {
 }
 
 /** Throws when the system refuses the command line itself; what else goes wrong is an event. */
-function spawnDetached(command: string, argv: string[], cwd: string, log: number): ChildProcess {
+function spawnDetached(command: string, argv: string[], cwd: string, log: number, secret: number | null): ChildProcess {
   try {
-    return spawn(command, argv, { cwd, detached: true, windowsHide: true, stdio: ['ignore', log, log] })
+    return spawn(command, argv, { cwd, detached: true, windowsHide: true, stdio: ['ignore', log, log, ...(secret === null ? [] : [secret])] })
   } catch (cause) {
     throw cannotStart(command, cause as NodeJS.ErrnoException)
   }

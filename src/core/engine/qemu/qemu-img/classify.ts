@@ -2,6 +2,7 @@ import { RingsideError, type ErrorCode, type ProcessFailure } from '@shared/erro
 
 /** qemu-img's wordings; the first that fits wins. */
 const rules: readonly { pattern: RegExp; code: ErrorCode; message: string; hint: string }[] = [
+  { pattern: /Invalid password, cannot unlock any keyslot/u, code: 'KEY_WRONG', message: 'The machine’s disk key does not open the image', hint: 'It was encrypted with another key. Put back the image and the file encryption.json that belong together.' },
   { pattern: /No space left on device|Disk quota exceeded|not enough space/iu, code: 'DISK_FULL', message: 'The disk became full', hint: 'Free some space, then try again; what was written so far has been removed.' },
   { pattern: /Failed to get (?:shared )?"[^"]+" lock/u, code: 'DISK_IN_USE', message: 'The image is in use by another program', hint: 'Shut down the machine that uses it, then try again.' },
   { pattern: /No such file or directory/u, code: 'FILE_NOT_FOUND', message: 'The image, or a file that it needs, is missing', hint: 'Put the file back in its place.' },

@@ -1,1 +1,1 @@
-export { createImageTool, type Backing, type CommitRequest, type ImageCheck, type ImageExtent, type ImageFile, type ImageMeasure, type OverlayRequest, type QemuImg, type RebaseRequest } from './qemu-img'
+export { createImageTool, type Backing, type CommitRequest, type ImageCheck, type ImageExtent, type ImageFile, type ImageKeys, type ImageMeasure, type OverlayRequest, type QemuImg, type RebaseRequest } from './qemu-img'

@@ -1,13 +1,21 @@
-import { spawn } from 'node:child_process'
+import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { open, rm } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import type { Readable } from 'node:stream'
 import { z } from 'zod'
-import { RingsideError, type ProcessFailure } from '@shared/errors'
+import { isRingsideError, RingsideError, type ProcessFailure } from '@shared/errors'
 import type { DiskFormat } from '@shared/model'
 import type { ConvertRequest, ImageTool, ImageToolInfo } from '../../../storage/image-tool'
 import { lastLines } from '../process/qemu-log'
 import { classifyImageFailure } from './classify'
+import type { JsonObject } from '../qmp/qmp-types'
+import { diskKeyId } from '../argv/node-names'
+import { handOver } from '../process/hand-over'
+import { type ChainImage, chainSpec, encryptedChain } from './encrypted-chain'
 import { ProgressReader } from './progress'
+import { streamOffline } from './stream-offline'
 
 /** What `qemu-img check` found. */
 export interface ImageCheck {
@@ -98,8 +106,29 @@ const questionMs = 60_000
 /** qemu-img's exit codes for `check`: 2 corruptions, 3 leaks; both come with a report. */
 const checkCodes = [0, 2, 3]
 
-/** @param program path of qemu-img */
-export function createImageTool(program: string): QemuImg {
+/** What the tool needs for encrypted images. */
+export interface ImageKeys {
+  /** The disk key of an encrypted image. Throws `KEY_REQUIRED`, or `IMAGE_UNSUPPORTED` where there is none. */
+  of(path: string): Promise<string>
+  /** A folder of this user's own, where keys are on their way to qemu-img for a moment. */
+  readonly folder: string
+  /** QEMU itself, which does what qemu-img can't. */
+  readonly systemPath: string
+}
+
+/** To derive a key of 256 bits of chance again and again makes it no safer; without this each layer would take seconds to open. Milliseconds; QEMU takes 1000 rounds at least. */
+const encryptOptions: readonly string[] = ['encrypt.format=luks', `encrypt.key-secret=${diskKeyId}`, 'encrypt.iter-time=10']
+
+/** The number under which qemu-img finds a key among its descriptors. */
+const inheritedKey = 3
+/** QEMU measures the processor before it makes a LUKS header, and gives up where the clock stands still meanwhile. */
+const measureAttempts = 5
+
+/**
+ * @param program path of qemu-img
+ * @param keys absent: encrypted images can't be worked on
+ */
+export function createImageTool(program: string, keys: ImageKeys | null = null): QemuImg {
   return {
     info: async (path, format) => {
       // `-U`: an image in use by a running machine may be looked at.
@@ -107,50 +136,67 @@ export function createImageTool(program: string): QemuImg {
       return { virtualBytes: found['virtual-size'], actualBytes: found['actual-size'] }
     },
     check: async (path, format, signal) => {
-      const found = Check.parse(JSON.parse((await run(['check', '--output=json', '-f', format, '--', path], path, checkCodes, signal === undefined ? {} : { signal, timeoutMs: null })).stdout))
+      const found = Check.parse(JSON.parse((await runOn(path, format, (image) => ['check', '--output=json', ...image], checkCodes, signal === undefined ? {} : { signal, timeoutMs: null })).stdout))
       return { corruptions: found.corruptions + found['check-errors'], leaks: found.leaks }
     },
     measure: async (path, format, targetFormat) => {
-      const found = Measure.parse(JSON.parse((await run(['measure', '--output=json', '-f', format, '-O', targetFormat, '--', path], path)).stdout))
+      const found = Measure.parse(JSON.parse((await runOn(path, format, (image) => ['measure', '--output=json', '-O', targetFormat, ...image])).stdout))
       return { requiredBytes: found.required, fullyAllocatedBytes: found['fully-allocated'] }
     },
-    create: (path, format, bytes, options, signal) => create(path, ['-f', format, ...optionArguments(options)], bytes, signal),
-    createOverlay: ({ path, backing, backingFormat, virtualBytes, options }) =>
+    create: (path, format, bytes, options, signal, key = null) => create(path, ['-f', format, ...optionArguments([...options, ...(key === null ? [] : encryptOptions)])], bytes, { signal, key }),
+    createOverlay: async ({ path, backing, backingFormat, virtualBytes, options }) => {
+      // What lies upon an encrypted image is encrypted.
+      const base = resolve(dirname(path), backing)
+      const key = backingFormat === 'qcow2' && (await encryptedChain(base)) !== null ? await keyOf(base) : null
       // `-u`: the image below may be in use, and what it reads from is none of this program's business.
-      create(path, ['-f', 'qcow2', '-F', backingFormat, '-u', '-b', backing, ...optionArguments(options)], virtualBytes),
+      await create(path, ['-f', 'qcow2', '-F', backingFormat, '-u', '-b', backing, ...optionArguments([...options, ...(key === null ? [] : encryptOptions)])], virtualBytes, { key })
+    },
     resize: async (path, format, bytes, shrink = false) => {
-      await run(['resize', '-q', '-f', format, ...(shrink ? ['--shrink'] : []), '--', path, String(bytes)], path, [0], { timeoutMs: null })
+      await runOn(path, format, (image) => ['resize', '-q', ...(shrink ? ['--shrink'] : []), ...image, String(bytes)], [0], { timeoutMs: null })
     },
     convert: (request) => convert(request),
-    rebase: async ({ path, backing, onProgress, signal }) => {
+    rebase: async (request) => {
+      const { path, backing, onProgress, signal } = request
+      const chain = await encryptedChain(path)
+      if (chain !== null) {
+        const key = await keyOf(path)
+        await streamOffline(requireKeys().systemPath, chain, key, request)
+        return
+      }
       const target = backing === null ? ['-b', ''] : ['-F', backing.format, '-b', backing.name]
       // Written through: qemu-img changes the header while the tables that it wrote may be in its memory still, and a cut there would lose what was copied.
       await runWithProgress(['rebase', '-p', '-f', 'qcow2', '-t', 'writethrough', ...target, '--', path], path, onProgress, signal)
     },
     relink: async (path, { name, format }) => {
+      await requirePlain(path)
       await run(['rebase', '-q', '-u', '-f', 'qcow2', '-F', format, '-b', name, '--', path], path)
     },
     commit: async ({ path, base, onProgress, signal }) => {
+      await requirePlain(path)
       // `-d`: emptied, the image would name a layer that others may have for their own.
       await runWithProgress(['commit', '-p', '-d', '-f', 'qcow2', '-b', base, '--', path], path, onProgress, signal)
     },
     repair: async (path, what = 'all') => {
       // 3: space is lost, and data is not. 2: data is wrong still, which the next check tells.
-      await run(['check', '-q', '-f', 'qcow2', '-r', what, '--', path], path, what === 'leaks' ? [0, 2, 3] : [0, 3], { timeoutMs: null })
+      await runOn(path, 'qcow2', (image) => ['check', '-q', '-r', what, ...image], what === 'leaks' ? [0, 2, 3] : [0, 3], { timeoutMs: null })
     },
     compare: async (one, other, onProgress, signal) => {
       const progress = new ProgressReader(onProgress)
-      const { code } = await run(['compare', '-p', '-f', one.format, '-F', other.format, '--', one.path, other.path], one.path, [0, 1], {
-        timeoutMs: null, signal, onStdout: (text) => { progress.push(text) },
-      })
+      const options: RunOptions = { timeoutMs: null, signal, onStdout: (text) => { progress.push(text) } }
+      const [first, second] = [await opened(one.path, one.format), await opened(other.path, other.format)]
+      // Options of one that is encrypted are in its name; a plain one beside it is said the same way.
+      const isPlain = first.key === null && second.key === null
+      const argv = isPlain ? ['-f', one.format, '-F', other.format, '--', one.path, other.path] : ['--', first.name, second.name]
+      const { code } = await run(['compare', '-p', ...argv], one.path, [0, 1], { ...options, key: first.key ?? second.key })
       return code === 0
     },
     eachExtent,
     readStretch: async ({ path, format }, { start, length }, target, signal) => {
       // Not `dd`, which counts from another place since QEMU 10 than before.
-      const file = { driver: format, file: { driver: 'file', filename: path } }
+      const { spec, key } = await opened(path, format)
+      const file = spec ?? { driver: format, file: { driver: 'file', filename: path } }
       const argv = ['convert', '-q', '-U', '-O', 'raw', '--', `json:${JSON.stringify({ driver: 'raw', offset: start, size: length, file })}`, target]
-      await run(argv, path, [0], { timeoutMs: null, ...(signal === undefined ? {} : { signal }) })
+      await run(argv, path, [0], { timeoutMs: null, key, ...(signal === undefined ? {} : { signal }) })
     },
     dataByDepth: async (path, signal) => {
       const bytes: number[] = []
@@ -163,7 +209,7 @@ export function createImageTool(program: string): QemuImg {
 
   async function eachExtent({ path, format }: ImageFile, visit: (extent: ImageExtent & { depth: number }) => void, signal?: AbortSignal): Promise<void> {
     let rest = ''
-    await run(['map', '--output=json', '-U', '-f', format, '--', path], path, [0], {
+    await runOn(path, format, (image) => ['map', '--output=json', '-U', ...image], [0], {
       timeoutMs: null,
       ...(signal === undefined ? {} : { signal }),
       onStdout: (text) => {
@@ -175,16 +221,45 @@ export function createImageTool(program: string): QemuImg {
     })
   }
 
-  async function runWithProgress(argv: string[], path: string, onProgress: (fraction: number) => void, signal: AbortSignal, onStarted?: (pid: number) => void): Promise<void> {
+  async function runWithProgress(argv: string[], path: string, onProgress: (fraction: number) => void, signal: AbortSignal, options: RunOptions = {}): Promise<void> {
     const progress = new ProgressReader(onProgress)
-    await run(argv, path, [0], { timeoutMs: null, signal, onStarted, onStdout: (text) => { progress.push(text) } })
+    await run(argv, path, [0], { ...options, timeoutMs: null, signal, onStdout: (text) => { progress.push(text) } })
   }
 
-  async function create(path: string, argv: readonly string[], bytes: number, signal?: AbortSignal): Promise<void> {
+  function requireKeys(): ImageKeys {
+    if (keys === null) throw new RingsideError('IMAGE_UNSUPPORTED', 'The image is encrypted, and there is no key for it here.')
+    return keys
+  }
+
+  function keyOf(path: string): Promise<string> {
+    return Promise.resolve().then(() => requireKeys().of(path))
+  }
+
+  async function requirePlain(path: string): Promise<void> {
+    if ((await encryptedChain(path)) !== null) throw new RingsideError('IMAGE_UNSUPPORTED', `The image is encrypted; its layers are only merged upwards: ${path}`, { path })
+  }
+
+  /** How an image is named, and the key that it takes. `spec`: what an encrypted one is named by, as an object. */
+  async function opened(path: string, format: DiskFormat): Promise<{ name: string; spec: JsonObject | null; key: string | null }> {
+    const chain: ChainImage[] | null = format === 'qcow2' ? await encryptedChain(path) : null
+    if (chain !== null) {
+      const spec = chainSpec(chain)
+      return { name: `json:${JSON.stringify(spec)}`, spec, key: await keyOf(path) }
+    }
+    return { name: `json:${JSON.stringify({ driver: format, file: { driver: 'file', filename: path } })}`, spec: null, key: null }
+  }
+
+  /** Runs on one image, whether it is encrypted or not. @param argv of the arguments that name the image */
+  async function runOn(path: string, format: DiskFormat, argv: (image: string[]) => string[], goodCodes: readonly number[] = [0], options: RunOptions = {}): Promise<{ stdout: string; code: number }> {
+    const { name, key } = await opened(path, format)
+    return run(argv(key === null ? ['-f', format, '--', path] : ['--', name]), path, goodCodes, { ...options, key })
+  }
+
+  async function create(path: string, argv: readonly string[], bytes: number, { signal, key }: { signal?: AbortSignal | undefined; key: string | null }): Promise<void> {
     await claim(path)
     try {
       // One that is allocated in full takes its time, and whoever can stop it waits for it.
-      await run(['create', '-q', ...argv, '--', path, String(bytes)], path, [0], signal === undefined ? {} : { signal, timeoutMs: null })
+      await run(['create', '-q', ...argv, '--', path, String(bytes)], path, [0], { key, ...(signal === undefined ? {} : { signal, timeoutMs: null }) })
     } catch (error) {
       await rm(path, { force: true })
       throw error
@@ -192,36 +267,61 @@ export function createImageTool(program: string): QemuImg {
   }
 
   async function convert(request: ConvertRequest): Promise<void> {
-    const { source, sourceFormat, target, targetFormat, options, backing, onProgress, onStarted, signal } = request
+    const { source, sourceFormat, target, targetFormat, options, backing, onProgress, onStarted, signal, encryption = 'keep' } = request
+    const image = await opened(source, sourceFormat)
+    const targetKey = encryption === 'keep' ? image.key : encryption === 'none' ? null : encryption.key
+    if (targetKey !== null && targetFormat !== 'qcow2') {
+      throw new RingsideError('IMAGE_UNSUPPORTED', `The image is encrypted, and as ${targetFormat} it would be written unencrypted: ${source}`, { path: source, hint: 'Choose qcow2, or decrypt the disk first.' })
+    }
+    if (image.key !== null && targetKey !== null && image.key !== targetKey) throw new RingsideError('INTERNAL', 'An image was to be encrypted with another key than that which it has.')
     await claim(target)
     // Direct I/O keeps a large copy from pushing everything else out of the host's memory; not every file system has it.
     const cache = [...((await takesDirectIo(target)) ? ['-t', 'none'] : []), ...((await takesDirectIo(source)) ? ['-T', 'none'] : [])]
-    const argv = ['convert', '-p', ...cache, '-f', sourceFormat, '-O', targetFormat, ...(backing === undefined ? [] : ['-B', backing.name, '-F', backing.format]), ...optionArguments(options), '--', source, target]
+    const argv = [
+      'convert', '-p', ...cache, ...(image.key === null ? ['-f', sourceFormat] : []), '-O', targetFormat, ...(backing === undefined ? [] : ['-B', backing.name, '-F', backing.format]),
+      ...optionArguments([...options, ...(targetKey === null ? [] : encryptOptions)]), '--', image.key === null ? source : image.name, target,
+    ]
     try {
-      await runWithProgress(argv, source, onProgress, signal, onStarted)
+      await runWithProgress(argv, source, onProgress, signal, { onStarted, key: image.key ?? targetKey })
     } catch (error) {
       await rm(target, { force: true })
       throw error
     }
   }
 
-  interface RunOptions { timeoutMs?: number | null; signal?: AbortSignal; onStdout?: (text: string) => void; onStarted?: ((pid: number) => void) | undefined }
+  interface RunOptions { timeoutMs?: number | null; signal?: AbortSignal; onStdout?: (text: string) => void; onStarted?: ((pid: number) => void) | undefined; /** Opens and encrypts every encrypted image. */ key?: string | null }
 
   /** @param path the image that it is about, for the error */
   async function run(argv: string[], path: string, goodCodes: readonly number[] = [0], options: RunOptions = {}): Promise<{ stdout: string; code: number }> {
+    const { key = null } = options
+    if (key === null) return runOnce(argv, path, goodCodes, options, null)
+    for (let attempt = 1; ; attempt += 1) {
+      await using handed = await handOver(key, join(requireKeys().folder, `key-${randomBytes(6).toString('hex')}`), inheritedKey)
+      const [command = '', ...rest] = argv
+      try {
+        return await runOnce([command, '--object', `secret,id=${diskKeyId},file=${handed.file}`, ...rest], path, goodCodes, options, handed.fd)
+      } catch (error) {
+        const mayTryAgain = isRingsideError(error, 'QEMU_FAILED') && error.data.process?.stderrTail.includes('accurate CPU usage') === true
+        if (!mayTryAgain || attempt >= measureAttempts) throw error
+      }
+    }
+  }
+
+  async function runOnce(argv: string[], path: string, goodCodes: readonly number[], options: RunOptions, keyDescriptor: number | null): Promise<{ stdout: string; code: number }> {
     const { signal, onStdout, timeoutMs = questionMs } = options
     if (isAborted(signal)) throw cancelled()
-    const child = spawn(program, argv, { stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true })
+    const child = spawn(program, argv, { stdio: ['ignore', 'pipe', 'pipe', ...(keyDescriptor === null ? [] : [keyDescriptor])], windowsHide: true })
     if (child.pid !== undefined) options.onStarted?.(child.pid)
     let stdout = ''
     let words = ''
     let timedOut = false
-    child.stdout.on('data', (chunk: Buffer) => {
+    const { stdout: output, stderr } = child as ChildProcessByStdio<null, Readable, Readable>
+    output.on('data', (chunk: Buffer) => {
       const text = chunk.toString('utf8')
       if (onStdout === undefined) stdout += text
       else onStdout(text)
     })
-    child.stderr.on('data', (chunk: Buffer) => { words = (words + chunk.toString('utf8')).slice(-8192) })
+    stderr.on('data', (chunk: Buffer) => { words = (words + chunk.toString('utf8')).slice(-8192) })
     const stop = (): void => { child.kill('SIGKILL') }
     signal?.addEventListener('abort', stop, { once: true })
     const timer = timeoutMs === null ? null : setTimeout(() => { timedOut = true; stop() }, timeoutMs)

@@ -94,7 +94,7 @@ class NodeList extends ArgumentList {
 
 async function plugDisk({ qmp, plan, definition }: LiveMachine, disk: Disk): Promise<void> {
   if (await hasDevice(qmp, disk.id)) throw new RingsideError('ILLEGAL_STATE', `The running machine has a device “${disk.id}” already.`, { hint: 'One that was taken out may still be there until the guest lets go of it.' })
-  const facts = await checkImage({ path: imagePath(plan.machineFolder, disk.image), format: disk.format, readOnly: disk.readOnly, label: `disk “${disk.id}”` }, plan)
+  const facts = await checkImage({ path: imagePath(plan.machineFolder, disk.image), format: disk.format, readOnly: disk.readOnly, label: `disk “${disk.id}”`, encrypted: disk.encrypted }, plan)
   const list = new NodeList()
   addDiskNodes(list, disk, facts, plan)
   const place = disk.bus === 'virtio-scsi' || disk.slot === null ? {} : placeOf(plan, definition, disk.slot)

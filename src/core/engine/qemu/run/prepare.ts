@@ -8,6 +8,7 @@ import type { LaunchPlan } from '../../engine'
 import { buildArgv, type ArgvInput, type BuiltArgv, type ImageFacts } from '../argv'
 import { vsockPath } from '../limits/surroundings'
 import { checkFile, checkImage } from '../image/check-image'
+import { inheritedKey } from '../process/qemu-process'
 import { chooseAudioDriver } from './audio-driver'
 import { checkSharedFolders } from './check-shared-folders'
 import type { RunEndpoints } from './endpoints'
@@ -15,16 +16,20 @@ import { hasNvram } from './nvram'
 import { requireTpmState } from '../tpm'
 import { imagePath, type RunFiles } from './run-files'
 
+/** What a command line that is only shown has in place of the file with the disk key. */
+const shownKeyFile = `/dev/fd/${String(inheritedKey)}`
+
 /**
  * Looks at every file of the machine, then builds its command line. Throws for the first that can't be used.
+ * @param diskKey the file that QEMU reads the key of encrypted disks from
  * @param virtiofs sockets of the folders that other programs serve, by their ids
  */
-export async function prepareArgv(plan: LaunchPlan, files: RunFiles, run: RunEndpoints, virtiofs: ArgvInput['virtiofs']): Promise<BuiltArgv> {
+export async function prepareArgv(plan: LaunchPlan, files: RunFiles, run: RunEndpoints, virtiofs: ArgvInput['virtiofs'], diskKey = shownKeyFile): Promise<BuiltArgv> {
   const definition = runningDefinition(plan)
   const [images, nvram, kernel, audioDriver] = await Promise.all([
     checkImages(definition, plan), checkNvram(definition, plan), checkKernel(definition, plan.machineFolder), chooseAudioDriver(definition, plan.qemu), checkSharedFolders(definition, plan), checkVsock(definition), checkTpm(definition, plan), checkPassedDevices(definition),
   ])
-  return buildArgv(argvInput(plan, files, run, { images, nvram, kernel, audioDriver, virtiofs }))
+  return buildArgv(argvInput(plan, files, run, { images, nvram, kernel, audioDriver, virtiofs }, diskKey))
 }
 
 /** The definition that the guest sees: saved state is loaded into the machine that it was saved from. */
@@ -32,7 +37,7 @@ export function runningDefinition({ definition, restore }: Pick<LaunchPlan, 'def
   return restore === null ? definition : { ...restore.definition, name: definition.name }
 }
 
-export function argvInput(plan: LaunchPlan, files: RunFiles, run: RunEndpoints, found: Pick<ArgvInput, 'images' | 'nvram' | 'kernel' | 'audioDriver' | 'virtiofs'>): ArgvInput {
+export function argvInput(plan: LaunchPlan, files: RunFiles, run: RunEndpoints, found: Pick<ArgvInput, 'images' | 'nvram' | 'kernel' | 'audioDriver' | 'virtiofs'>, diskKey = shownKeyFile): ArgvInput {
   const definition = runningDefinition(plan)
   return {
     definition,
@@ -44,6 +49,7 @@ export function argvInput(plan: LaunchPlan, files: RunFiles, run: RunEndpoints, 
       pid: files.runtime.pid,
       serialLogs: Array.from({ length: consolePortCount(definition) }, (_, index) => files.machine.serialLog(index)),
       tlsFolder: run.tlsFolder,
+      diskKey,
     },
     endpoints: run.endpoints,
     incoming: plan.restore !== null,
@@ -53,11 +59,11 @@ export function argvInput(plan: LaunchPlan, files: RunFiles, run: RunEndpoints, 
 async function checkImages(definition: MachineDefinition, plan: LaunchPlan): Promise<Record<string, ImageFacts>> {
   const drives = [
     ...definition.disks.map((disk) => ({ ...disk, label: `disk “${disk.id}”` })),
-    ...definition.cdroms.map((cdrom) => ({ ...cdrom, format: 'raw' as const, readOnly: true, label: `CD image in “${cdrom.id}”` })),
+    ...definition.cdroms.map((cdrom) => ({ ...cdrom, format: 'raw' as const, encrypted: false, readOnly: true, label: `CD image in “${cdrom.id}”` })),
   ]
-  const checked = await Promise.all(drives.map(async ({ id, image, format, readOnly, label }) => {
+  const checked = await Promise.all(drives.map(async ({ id, image, format, encrypted, readOnly, label }) => {
     if (image === null) return null
-    return [id, await checkImage({ path: imagePath(plan.machineFolder, image), format, readOnly, label }, plan)] as const
+    return [id, await checkImage({ path: imagePath(plan.machineFolder, image), format, readOnly, label, encrypted }, plan)] as const
   }))
   return Object.fromEntries(checked.filter((entry) => entry !== null))
 }

@@ -8,7 +8,8 @@ import { connectEndpoint } from '../endpoint'
 import { classifyFailure } from '../process/classify-failure'
 import { findProcess } from '../process/process-identity'
 import { QemuLog } from '../process/qemu-log'
-import { QemuProcess } from '../process/qemu-process'
+import { handOver, type HandedSecret } from '../process/hand-over'
+import { inheritedKey, QemuProcess } from '../process/qemu-process'
 import { connectQmp, QmpClosedError, type QmpClient, type StatusInfo } from '../qmp'
 import { judgeEnding } from './ending'
 import { knownEndpoints, newEndpoints, type RunEndpoints } from './endpoints'
@@ -50,16 +51,17 @@ async function start(plan: LaunchPlan, platform: NodeJS.Platform, beforeGuestRun
   const definition = runningDefinition(plan)
   await ensureNvram(definition, plan.qemu, plan.machineFolder)
   const run = await newEndpoints(files, consolePortCount(definition), platform)
+  await using key = definition.disks.some(({ encrypted }) => encrypted) ? await handOver(requireKey(plan), files.runtime.diskKey, inheritedKey, platform) : null
   const folders = await SharedFolders.start(plan, files)
   const tpm = await startTpm(plan, definition, files).catch(async (error: unknown) => {
     await folders.kill()
     throw error
   })
-  const { qemu, notes } = await spawnQemu(plan, files, run, { folders, tpm })
+  const { qemu, notes } = await spawnQemu(plan, files, run, { folders, tpm, key })
   let qmp: QmpClient | null = null
   try {
     qmp = await connectMonitor(qemu, run, startPatienceMs)
-    const machine = new QemuMachine({ plan: { ...plan, definition }, files, run, qemu, qmp, folders, tpm, notes: [...folders.notes, ...notes], paused: true })
+    const machine = new QemuMachine({ plan: { ...plan, definition, diskKey: null }, files, run, qemu, qmp, folders, tpm, notes: [...folders.notes, ...notes], paused: true })
     if (plan.restore !== null) {
       await loadState(qmp, { memory: savedMemory(plan.restore, plan.machineFolder), socket: files.runtime.ram, features: plan.qemu.features })
       if (plan.restore.qemuVersion !== plan.qemu.version) machine.addNote(`The state was saved with QEMU ${plan.restore.qemuVersion} and goes on with ${plan.qemu.version}.`)
@@ -74,10 +76,10 @@ async function start(plan: LaunchPlan, platform: NodeJS.Platform, beforeGuestRun
   }
 }
 
-async function spawnQemu(plan: LaunchPlan, files: RunFiles, run: RunEndpoints, { folders, tpm }: { folders: SharedFolders; tpm: TpmProcess | null }): Promise<{ qemu: QemuProcess; notes: string[] }> {
+async function spawnQemu(plan: LaunchPlan, files: RunFiles, run: RunEndpoints, { folders, tpm, key }: { folders: SharedFolders; tpm: TpmProcess | null; key: HandedSecret | null }): Promise<{ qemu: QemuProcess; notes: string[] }> {
   try {
-    const { argv, notes } = await prepareArgv(plan, files, run, folders.sockets)
-    return { qemu: await QemuProcess.spawn(plan.qemu.systemPath, argv, { logPath: files.machine.qemuLog, folder: files.runtime.folder }), notes }
+    const { argv, notes } = await prepareArgv(plan, files, run, folders.sockets, key?.file)
+    return { qemu: await QemuProcess.spawn(plan.qemu.systemPath, argv, { logPath: files.machine.qemuLog, folder: files.runtime.folder, secret: key?.fd ?? null }), notes }
   } catch (error) {
     await Promise.all([folders.kill(), tpm?.end(0)])
     throw error
@@ -91,6 +93,11 @@ async function startTpm({ qemu, machineFolder }: LaunchPlan, { tpm }: MachineDef
   const program = requireTpmProgram(qemu)
   await requireTpmState(state)
   return TpmProcess.start({ program, state, runtime, logPath: machine.tpmLog })
+}
+
+function requireKey({ definition, diskKey }: LaunchPlan): string {
+  if (diskKey != null) return diskKey
+  throw new RingsideError('KEY_REQUIRED', `“${definition.name}” has encrypted disks. Its passphrase is needed.`, { machineId: definition.id, hint: 'Give the passphrase, then start it again.' })
 }
 
 function savedMemory({ ramFile, ramFormat, ramCompression }: SavedRun, machineFolder: string): MemoryFile {

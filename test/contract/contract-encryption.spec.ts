@@ -1,0 +1,53 @@
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { EncryptionState } from '@shared/model'
+import { fakeIds } from '../fakes/fake-data'
+import { fakePassphrase } from '../fakes/fake-encryption'
+import { createFakeHost, type FakeHost } from '../fakes/fake-host'
+import { failure, overMessagePort, overWebSocket, type Client, type Connection } from './transports'
+
+const { stopped: id } = fakeIds
+
+describe.each([['MessagePort', overMessagePort], ['WebSocket', overWebSocket]] as const)('passphrases over a %s', (_name, open) => {
+  let host: FakeHost
+  let connection: Connection
+  let client: Client
+
+  beforeEach(async () => {
+    host = createFakeHost({ slowness: 0, encrypted: [id] })
+    connection = await open(host)
+    client = connection.client
+  })
+  afterEach(async () => {
+    await connection.close()
+    await host.close()
+  })
+
+  test('a machine whose disks are encrypted says which it is, and goes on when it was unlocked', async () => {
+    expect(await failure(client.machine.start({ id }))).toMatchObject({ code: 'KEY_REQUIRED', data: { machineId: id } })
+    expect(await failure(client.encryption.unlock({ id, passphrase: 'no' }))).toMatchObject({ code: 'KEY_WRONG', data: { machineId: id } })
+    expect(EncryptionState.parse(await client.encryption.unlock({ id, passphrase: fakePassphrase }))).toMatchObject({ unlocked: true, remembered: false, diskIds: ['disk0'] })
+    expect((await client.machine.start({ id })).state).toBe('running')
+  })
+
+  test('what makes a job of it asks before there is one', async () => {
+    for (const asked of [client.snapshot.take({ id, name: 'a' }), client.machine.clone({ id, name: 'b', kind: 'full' })]) expect(await failure(asked)).toMatchObject({ code: 'KEY_REQUIRED' })
+    expect(host.jobs.list().filter(({ machineId, kind }) => machineId === id || kind === 'machine.clone')).toEqual([])
+  })
+
+  test('a key is remembered, forgotten, locked away and shown', async () => {
+    expect(await failure(client.encryption.remember({ id }))).toMatchObject({ code: 'KEY_REQUIRED' })
+    await client.encryption.unlock({ id, passphrase: fakePassphrase })
+    expect(await client.encryption.remember({ id })).toMatchObject({ remembered: true })
+    expect(await client.encryption.forget({ id })).toMatchObject({ remembered: false, unlocked: true })
+    expect(await client.encryption.lock({ id })).toMatchObject({ unlocked: false })
+    expect((await client.encryption.diskKey({ id, passphrase: fakePassphrase })).key).not.toBe('')
+  })
+
+  test('a passphrase is changed by who knows it, and a bad one is refused by its schema', async () => {
+    expect(await failure(client.encryption.setPassphrase({ id, passphrase: 'another one' }))).toMatchObject({ code: 'KEY_WRONG' })
+    await expect(client.encryption.setPassphrase({ id, current: fakePassphrase, passphrase: 'short' })).rejects.toThrow()
+    await client.encryption.setPassphrase({ id, current: fakePassphrase, passphrase: 'another one' })
+    expect(await failure(client.encryption.unlock({ id, passphrase: fakePassphrase }))).toMatchObject({ code: 'KEY_WRONG' })
+    expect(await client.encryption.state({ id })).toMatchObject({ hasKey: true })
+  })
+})

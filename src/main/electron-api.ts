@@ -7,5 +7,5 @@ import type * as Electron from 'electron'
 export type ElectronApi = Pick<
   typeof Electron,
   | 'app' | 'BrowserWindow' | 'clipboard' | 'ClipboardItem' | 'dialog' | 'ipcMain' | 'Menu' | 'nativeImage' | 'Notification' | 'powerMonitor' | 'protocol'
-  | 'nativeTheme' | 'screen' | 'session' | 'shell' | 'Tray' | 'utilityProcess'
+  | 'nativeTheme' | 'safeStorage' | 'screen' | 'session' | 'shell' | 'Tray' | 'utilityProcess'
 >

@@ -19,8 +19,8 @@ const logDefect = (error: unknown, where: string): void => { log(`a defect in ${
 
 startShell({
   electron,
-  async openHost({ launcher, trash }) {
-    const host = await openHost({ shell: 'electron', dataFolder, launcher, trash, log: logDefect })
+  async openHost({ launcher, trash, keychain }) {
+    const host = await openHost({ shell: 'electron', dataFolder, launcher, trash, keychain, log: logDefect })
     // The command line attaches here while the window is open.
     const local = serveLocally(host.lock, host.services, logDefect, {
       // A utility process cannot be handed a socket.

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { MessagePortMain } from 'electron'
+import type { Keychain } from '@core/encryption'
 import type { HostServices } from '@core/app/services'
 import type { WorkerLauncher } from '@core/machine/launcher'
 import type { MachineView } from '@shared/model'
@@ -9,6 +10,7 @@ import { serveBridge } from './bridge'
 import { bridgeActions } from './bridge-actions'
 import { guardContents, guardSession } from './content-guards'
 import type { ElectronApi } from './electron-api'
+import { electronKeychain } from './keychain'
 import { createMainWindow, type MainWindow } from './main-window'
 import { applicationMenu } from './menu'
 import { watchForNotices, type Notice } from './notifications'
@@ -30,7 +32,7 @@ export interface ShellHost {
 
 export interface ShellDependencies {
   electron: ElectronApi
-  openHost: (options: { launcher: WorkerLauncher; trash: (path: string) => Promise<void> }) => Promise<ShellHost>
+  openHost: (options: { launcher: WorkerLauncher; trash: (path: string) => Promise<void>; keychain: Keychain }) => Promise<ShellHost>
   /** A link to the page of the host that has the library already; null when it serves none. */
   linkOfOtherHost: () => Promise<string | null>
   servePort: (port: MessagePortMain, services: HostServices) => void
@@ -94,6 +96,7 @@ async function openShell(dependencies: ShellDependencies, page: ReturnType<typeo
   const host = await openHost({
     launcher: utilityProcessLauncher(electron.utilityProcess, paths.worker),
     trash: (path) => electron.shell.trashItem(path),
+    keychain: electronKeychain(electron.safeStorage, platform),
   })
   const { services } = host
   const picture = (name: string) => electron.nativeImage.createFromPath(join(paths.icons, name))

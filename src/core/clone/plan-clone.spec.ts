@@ -56,9 +56,9 @@ test('full: every disk is written out, from wherever it lies; what is only read 
   }))
   expect(plan.overlays).toEqual([])
   expect(plan.copies).toEqual([
-    { key: 'system', label: 'disk “system”', from: `${folder}/disks/system.raw`, format: 'raw', to: 'disks/system.qcow2' },
-    { key: 'data', label: 'disk “data”', from: '/data/data.vmdk', format: 'vmdk', to: 'disks/data.qcow2' },
-    { key: 'help', label: 'disk “help”', from: `${folder}/disks/help.qcow2`, format: 'qcow2', to: 'disks/help.qcow2' },
+    { key: 'system', label: 'disk “system”', from: `${folder}/disks/system.raw`, format: 'raw', encrypted: false, to: 'disks/system.qcow2' },
+    { key: 'data', label: 'disk “data”', from: '/data/data.vmdk', format: 'vmdk', encrypted: false, to: 'disks/data.qcow2' },
+    { key: 'help', label: 'disk “help”', from: `${folder}/disks/help.qcow2`, format: 'qcow2', encrypted: false, to: 'disks/help.qcow2' },
   ])
   expect(plan.definition.disks).toMatchObject([
     { id: 'system', image: { kind: 'own', path: 'disks/system.qcow2' }, format: 'qcow2', readOnly: false },

@@ -1,12 +1,22 @@
 import { createORPCClient, type ClientLink } from '@orpc/client'
 import type { ContractRouterClient } from '@orpc/contract'
 import type { Contract } from '@shared/contract'
+import { RingsideError } from '@shared/errors'
 import { connection, type Connection } from './connection'
 import { toRingsideError } from './errors'
 import type { NoContext } from './link'
 
 /** The host's contract as typed functions. Every failure is a `RingsideError`. */
 export type Client = ContractRouterClient<Contract>
+
+/** Asks the person for a machine's passphrase; resolves to whether it was given. */
+type AskForKey = (error: RingsideError) => Promise<boolean>
+let askForKey: AskForKey | null = null
+
+/** Who asks when a call needs the key of encrypted disks: the call is made again when it was given. */
+export function onKeyRequired(ask: AskForKey): void {
+  askForKey = ask
+}
 
 /** A client whose calls go over whatever link the connection has at that moment. */
 export function createClient(over: Pick<Connection, 'link'>): Client {
@@ -15,7 +25,11 @@ export function createClient(over: Pick<Connection, 'link'>): Client {
       try {
         return await (await over.link(options.signal)).call(path, input, options)
       } catch (thrown) {
-        throw toRingsideError(thrown)
+        const error = toRingsideError(thrown)
+        // What is about passphrases itself asks by itself.
+        if (error.code !== 'KEY_REQUIRED' || path[0] === 'encryption' || askForKey === null) throw error
+        if (!(await askForKey(error))) throw new RingsideError('CANCELLED', 'The passphrase was not given; nothing was done.')
+        return this.call(path, input, options)
       }
     },
   }

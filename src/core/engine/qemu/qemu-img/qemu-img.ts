@@ -14,6 +14,7 @@ import type { JsonObject } from '../qmp/qmp-types'
 import { diskKeyId } from '../argv/node-names'
 import { handOver } from '../process/hand-over'
 import { type ChainImage, chainSpec, encryptedChain } from './encrypted-chain'
+import { writeEncryptedOverlay } from './encrypted-overlay'
 import { ProgressReader } from './progress'
 import { streamOffline } from './stream-offline'
 
@@ -147,9 +148,18 @@ export function createImageTool(program: string, keys: ImageKeys | null = null):
     createOverlay: async ({ path, backing, backingFormat, virtualBytes, options }) => {
       // What lies upon an encrypted image is encrypted.
       const base = resolve(dirname(path), backing)
-      const key = backingFormat === 'qcow2' && (await encryptedChain(base)) !== null ? await keyOf(base) : null
+      if (backingFormat === 'qcow2' && (await encryptedChain(base)) !== null) {
+        const key = await keyOf(base)
+        await claim(path)
+        // Not by qemu-img, which first measures the processor for seconds.
+        await writeEncryptedOverlay(path, { backing, backingFormat, virtualBytes, key }).catch(async (error: unknown) => {
+          await rm(path, { force: true })
+          throw error
+        })
+        return
+      }
       // `-u`: the image below may be in use, and what it reads from is none of this program's business.
-      await create(path, ['-f', 'qcow2', '-F', backingFormat, '-u', '-b', backing, ...optionArguments([...options, ...(key === null ? [] : encryptOptions)])], virtualBytes, { key })
+      await create(path, ['-f', 'qcow2', '-F', backingFormat, '-u', '-b', backing, ...optionArguments(options)], virtualBytes, { key: null })
     },
     resize: async (path, format, bytes, shrink = false) => {
       await runOn(path, format, (image) => ['resize', '-q', ...(shrink ? ['--shrink'] : []), ...image, String(bytes)], [0], { timeoutMs: null })

@@ -38,7 +38,7 @@ describe.each([['MessagePort', overMessagePort], ['WebSocket', overWebSocket]] a
   })
 
   test('settings are changed field by field', async () => {
-    expect(await connection.client.host.changeSettings({ onQuit: 'save' })).toEqual({ schemaVersion: 1, qemuPath: null, onQuit: 'save' })
+    expect(await connection.client.host.changeSettings({ onQuit: 'save' })).toEqual({ schemaVersion: 1, qemuPath: null, onQuit: 'save', storageFolders: [] })
     expect(await connection.client.host.settings()).toMatchObject({ onQuit: 'save' })
   })
 

@@ -37,7 +37,7 @@ function imageFaults({ disks }: MachineHardware, stored: MachineDefinition): Iss
       faults.push({ path: `${path}.image`, message: `The disk “${disk.id}” keeps its file${whose}. Take the disk out and add another one instead.`, received: disk.image.path, severity: 'error' })
     }
     if (now !== undefined && now.encrypted !== disk.encrypted) {
-      faults.push({ path: `${path}.encrypted`, message: `Whether “${disk.id}” is encrypted is not changed by its definition: encrypt or decrypt the disk itself.`, received: String(disk.encrypted), severity: 'error' })
+      faults.push({ path: `${path}.encrypted`, message: `Whether “${disk.id}” is encrypted is decided when it is made. Add another disk instead.`, received: String(disk.encrypted), severity: 'error' })
     }
     if (disk.encrypted && (disk.image.kind !== 'own' || disk.format !== 'qcow2')) {
       faults.push({ path: `${path}.encrypted`, message: `“${disk.id}” can’t be encrypted: only qcow2 disks in the machine’s own folder can.`, received: 'true', severity: 'error' })

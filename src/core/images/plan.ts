@@ -42,7 +42,7 @@ export async function prepare(context: ImageContext, work: DiskWork): Promise<Pr
     const why = subject.known === null ? whyNotForeign(work, subject) : whyNot(work.kind, subject.known)
     if (why !== null) faults.push(refusal(work, subject, why))
     if (subject.known?.encrypted === true && work.kind !== 'delete') await attempt(() => context.keyOf(subject.path))
-    if (subject.known?.encrypted === true && work.kind === 'convert' && work.format !== 'qcow2') faults.push(refusal(work, subject, 'The disk is encrypted, and in this format it would be written unencrypted. Choose qcow2, or decrypt the disk first.'))
+    if (subject.known?.encrypted === true && work.kind === 'convert' && work.format !== 'qcow2') faults.push(refusal(work, subject, 'The disk is encrypted, and in this format it would be written unencrypted. Choose qcow2.'))
     const size = sizeFault(work, subject)
     if (size !== null) faults.push(size)
   }

@@ -281,7 +281,7 @@ export function createImageTool(program: string, keys: ImageKeys | null = null):
     const image = await opened(source, sourceFormat)
     const targetKey = encryption === 'keep' ? image.key : encryption === 'none' ? null : encryption.key
     if (targetKey !== null && targetFormat !== 'qcow2') {
-      throw new RingsideError('IMAGE_UNSUPPORTED', `The image is encrypted, and as ${targetFormat} it would be written unencrypted: ${source}`, { path: source, hint: 'Choose qcow2, or decrypt the disk first.' })
+      throw new RingsideError('IMAGE_UNSUPPORTED', `The image is encrypted, and as ${targetFormat} it would be written unencrypted: ${source}`, { path: source, hint: 'Choose qcow2.' })
     }
     if (image.key !== null && targetKey !== null && image.key !== targetKey) throw new RingsideError('INTERNAL', 'An image was to be encrypted with another key than that which it has.')
     await claim(target)

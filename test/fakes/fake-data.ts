@@ -68,7 +68,7 @@ export const fakeProblems: LibraryProblem[] = [
 const entry = (id: string, name: string, family: OsEntry['family'], changes: Partial<OsEntry['defaults']> = {}): OsEntry => ({
   id, name, family, volumeIds: [],
   defaults: {
-    processors: 2, memoryMiB: 2048, diskGiB: 32, firmware: 'uefi', diskBus: 'virtio-blk', nicModel: 'virtio-net', display: 'virtio-vga', clock: 'utc', pointer: 'tablet',
+    processors: 2, memoryMiB: 2048, diskGiB: 32, firmware: 'uefi', secureBoot: false, tpm: false, diskBus: 'virtio-blk', nicModel: 'virtio-net', display: 'virtio-vga', clock: 'utc', pointer: 'tablet',
     sound: null, usbController: 'xhci', guestAgent: true, clipboard: true, randomNumbers: true, balloon: true, ...changes,
   },
   minimum: { processors: 1, memoryMiB: 256, diskGiB: 2 },
@@ -102,6 +102,7 @@ export function fakeProbe(): ProbeReport {
         codePath: '/usr/share/OVMF/OVMF_CODE_4M.fd', codeFormat: 'raw', varsTemplatePath: '/usr/share/OVMF/OVMF_VARS_4M.fd', varsFormat: 'raw', secureBoot: false, enrolledKeys: false,
         requiresSmm: false, description: 'UEFI firmware for x86_64',
       }],
+      tpm: { program: { path: '/usr/bin/swtpm', version: '0.7.1', versions: ['1.2', '2.0'] }, obstacle: null, remedy: null },
       features: { 'mapped-ram': false, 'background-snapshot': true, sandbox: true },
     },
     qemuProblem: null,

@@ -24,6 +24,8 @@ interface CreateOptions {
   network?: 'user' | 'none'
   accelerator?: 'auto' | 'kvm' | 'hvf' | 'whpx' | 'tcg'
   firmware?: 'bios' | 'uefi'
+  secureBoot?: 'on' | 'off'
+  tpm?: 'on' | 'off'
   diskBus?: MainDiskBus
   nic?: NicModel
   display?: DisplayModel
@@ -54,6 +56,8 @@ export function registerCreate(cli: Cli): void {
     .addOption(new Option('--network <kind>', 'network card').choices(['user', 'none']).default('user'))
     .addOption(new Option('--accelerator <name>').choices(['auto', 'kvm', 'hvf', 'whpx', 'tcg']))
     .addOption(new Option('--firmware <kind>').choices(['bios', 'uefi']))
+    .addOption(new Option('--secure-boot <on|off>', 'start only what is signed, with UEFI (unless given: as the system asks for it)').choices(['on', 'off']))
+    .addOption(new Option('--tpm <on|off>', 'a TPM 2.0 (unless given: as the system asks for it)').choices(['on', 'off']))
     .addOption(new Option('--disk-bus <bus>').choices(MainDiskBus.options))
     .addOption(new Option('--nic <model>').choices(NicModel.options))
     .addOption(new Option('--display <model>').choices(DisplayModel.options))
@@ -155,6 +159,8 @@ function hardwareFrom(options: CreateOptions): HardwareOverrides {
   return {
     ...(options.accelerator === undefined ? {} : { accelerator: options.accelerator }),
     ...(options.firmware === undefined ? {} : { firmware: options.firmware }),
+    ...(options.secureBoot === undefined ? {} : { secureBoot: options.secureBoot }),
+    ...(options.tpm === undefined ? {} : { tpm: options.tpm }),
     ...(options.diskBus === undefined ? {} : { diskBus: options.diskBus }),
     ...(options.nic === undefined ? {} : { nicModel: options.nic }),
     ...(options.display === undefined ? {} : { display: options.display }),

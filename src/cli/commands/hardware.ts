@@ -61,12 +61,14 @@ function registerSet(cli: Cli, group: Group): void {
   const command = group
     .command('set <machine> <change...>', 'Changes hardware: PATH=VALUE, as many as are wanted, all or none. What can be is changed while the machine runs, the rest at its next start.')
     .option('--plan', 'only tell what would happen')
-    .addHelpText('after', '\nA value is JSON, or text; a device is named by its id. The paths are those of `ringside hardware show --properties`.\n\nExamples:\n  ringside hardware set web-01 memoryMiB=4096 processors.cores=4\n  ringside hardware set web-01 disks.disk0.limits=\'{"writesPerSecond":500}\'\n  ringside hardware set web-01 sound=null --plan')
+    .addHelpText('after', '\nA value is JSON, or text; a device is named by its id. The paths are those of `ringside hardware show --properties`.\n\nExamples:\n  ringside hardware set web-01 memoryMiB=4096 processors.cores=4\n  ringside hardware set web-01 disks.disk0.limits=\'{"writesPerSecond":500}\'\n  ringside hardware set web-01 sound=null --plan\n  ringside hardware set web-01 \'tpm={}\' firmware.secureBoot=true')
   command.action((wanted: string, changes: string[], options: { plan?: boolean }) =>
     cli.perform(command, async (run) => {
       const machine = await run.machine(wanted)
       const hardware = withValues(storedHardware(machine), changes)
       if (options.plan !== true) {
+        // What is lost is said, also to who does not ask beforehand.
+        for (const { message, severity } of (await run.client.hardware.plan({ id: machine.id, hardware })).issues) if (severity === 'warning') run.remark(`ringside: ${message}\n`)
         await change(run, machine, hardware)
         return
       }

@@ -98,6 +98,7 @@ function machineFacts(machine: MachineView, snapshots: number | null, now: numbe
     ['Automatic', snapshotPolicy && policyInWords(snapshotPolicy)],
     ['System', definition.osId],
     ['Machine', `${definition.machineType}, ${definition.firmware.type === 'uefi' ? `UEFI${definition.firmware.secureBoot ? ' with Secure Boot' : ''}` : 'BIOS'}`],
+    ['TPM', definition.tpm && `${definition.tpm.version} (${definition.tpm.model})`],
     ['Processors', `${String(processorCount(definition.processors))} (${definition.processors.model})`],
     ['Memory', sizeInWords(definition.memoryMiB * 2 ** 20)],
     ['Kernel', definition.boot.kernel && `${place(definition.boot.kernel.kernel)} ${definition.boot.kernel.commandLine}`.trim()],

@@ -23,6 +23,7 @@ function probeInWords({ qemu, qemuProblem, accelerators, bestAccelerator, probed
         ['Program', qemu.systemPath],
         ['Disk tool', qemu.imgPath],
         ['Firmware', qemu.firmware.length === 0 ? 'no UEFI firmware found' : `${String(qemu.firmware.length)} UEFI images`],
+        ['TPM', qemu.tpm && (qemu.tpm.program === null ? `none: ${[qemu.tpm.obstacle, qemu.tpm.remedy].filter(Boolean).join(' ')}` : `2.0, by swtpm ${qemu.tpm.program.version} (${qemu.tpm.program.path})`)],
         ['Best', bestAccelerator],
         ['Probed', probedAt],
       ])

@@ -18,7 +18,7 @@ import { luksObstacle } from '../engine/qemu'
 import { imagePath } from '../library'
 import { FileSource, type Inspection, bytesInWords, withHint } from '../storage'
 import { isInside } from '../storage/references'
-import { chooseFirmware, diskDevices, displayDevices, hasDevice, hasUefi, nicDevices } from './define-machine'
+import { chooseFirmware, diskDevices, displayDevices, hasDevice, hasSecureBoot, hasUefi, nicDevices, tpmObstacle } from './define-machine'
 
 /** What a request is held against. */
 export interface CheckContext {
@@ -312,6 +312,7 @@ function checkFirmware(request: CreateMachineRequest, os: OsEntry, qemu: QemuRep
       }),
     )
   }
+  checkSecurity(request, os, qemu, firmware, faults)
   if (firmware === 'uefi' && boardFor(os) === 'pc') {
     faults.add(
       'hardware.firmware',
@@ -339,4 +340,21 @@ function checkEncryption({ encryption, source, newDiskGiB }: CreateMachineReques
   else if (source.type !== 'disk' && newDiskGiB === null) say('The machine has no disk that could be encrypted.')
   const why = probe.qemu === null ? null : luksObstacle(probe.qemu)
   if (why !== null) say(why)
+}
+
+/** What was asked for has to be there; what the system would get by itself is missed with a word on what to do. */
+function checkSecurity({ hardware }: CreateMachineRequest, os: OsEntry, qemu: QemuReport, firmware: 'bios' | 'uefi', faults: Faults): void {
+  const noKeys = 'no UEFI firmware with Secure Boot and its keys was found on this computer.'
+  const keysHint = 'Install the package “ovmf” (Debian, Ubuntu) or “edk2-ovmf” (Fedora, Arch).'
+  if (hardware.secureBoot === 'on' && firmware === 'bios')
+    faults.add('hardware.secureBoot', new RingsideError('INVALID_INPUT', 'Secure Boot is a matter of UEFI, and the machine has BIOS.', { hint: 'Choose UEFI.' }))
+  else if (hardware.secureBoot === 'on' && !hasSecureBoot(qemu))
+    faults.add('hardware.secureBoot', new RingsideError('CAPABILITY_MISSING', `Secure Boot was chosen, and ${noKeys}`, { hint: keysHint }))
+  else if (hardware.secureBoot === undefined && os.defaults.secureBoot && firmware === 'uefi' && !hasSecureBoot(qemu))
+    faults.warn('hardware.secureBoot', `${os.name} asks for Secure Boot, and ${noKeys} ${keysHint} Otherwise its installer has to be told to go on (press Shift+F10 in it and set LabConfig’s BypassSecureBootCheck).`)
+  const missing = tpmObstacle(qemu)
+  if (missing === null) return
+  if (hardware.tpm === 'on') faults.add('hardware.tpm', new RingsideError('CAPABILITY_MISSING', `A TPM was chosen. ${missing}`, { hint: qemu.tpm?.remedy ?? 'Leave the TPM out.' }))
+  else if (hardware.tpm === undefined && os.defaults.tpm)
+    faults.warn('hardware.tpm', `${os.name} asks for a TPM 2.0. ${missing} ${qemu.tpm?.remedy ?? ''} Otherwise its installer has to be told to go on (press Shift+F10 in it and set LabConfig’s BypassTPMCheck).`.replaceAll('  ', ' '))
 }

@@ -16,7 +16,8 @@ import type { JobReporter, MachineCreation, MachineLibrary, Probe } from '../app
 import { osEntry, sampleOsId } from '../catalog'
 import { fileError, isDiskFull } from '../config'
 import type { DiskKeys } from '../encryption'
-import { noteHelper, sameName, shortId } from '../library'
+import { makeTpmState } from '../engine/qemu/tpm'
+import { imagePath, noteHelper, sameName, shortId } from '../library'
 import type { HostStorage, ImageTool } from '../storage'
 import { type Checked, checkRequest } from './check-request'
 import { copyLargeFile, throwIfCancelled } from './copy-file'
@@ -141,6 +142,7 @@ export class MachineMaker implements MachineCreation {
       throwIfCancelled(reporter.signal)
       reporter.report(null, 'Writing the definition')
       await this.options.prepareNvram(plan.definition, qemu, paths.folder)
+      if (plan.definition.tpm !== null) await makeTpmState(imagePath(paths.folder, { kind: 'own', path: plan.definition.tpm.state }))
     })
     const { id } = machine.definition
     if (key !== null) this.#diskKeys().hold(id, key)

@@ -207,10 +207,25 @@ describe('the firmware', () => {
   })
 })
 
+test('Windows 11 gets Secure Boot and a TPM where this computer has them, and others where they are asked for', () => {
+  const able: QemuReport = {
+    ...fullQemu, features: { tpmEmulator: true }, devices: [...fullQemu.devices, 'tpm-crb'], tpm: { program: { path: '/usr/bin/swtpm', version: '0.7.1', versions: ['2.0'] }, obstacle: null, remedy: null },
+    firmware: [...fullQemu.firmware, ...fullQemu.firmware.map((image) => ({ ...image, secureBoot: true, enrolledKeys: true, requiresSmm: true }))],
+  }
+  const made = define('windows-11', {}, { qemu: able }).definition
+  expect(made).toMatchObject({ firmware: { type: 'uefi', secureBoot: true }, tpm: { version: '2.0', model: 'tpm-crb', state: `tpm/${made.id.slice(0, 8)}` } })
+  expect(define('windows-11').definition).toMatchObject({ firmware: { type: 'uefi', secureBoot: false }, tpm: null })
+  expect(define('debian-13', {}, { qemu: able }).definition).toMatchObject({ firmware: { secureBoot: false }, tpm: null })
+  expect(define('debian-13', { hardware: { tpm: 'on', secureBoot: 'on' } }, { qemu: able }).definition).toMatchObject({ firmware: { secureBoot: true }, tpm: { version: '2.0' } })
+  expect(define('windows-11', { hardware: { tpm: 'off', secureBoot: 'off' } }, { qemu: able }).definition).toMatchObject({ firmware: { secureBoot: false }, tpm: null })
+})
+
 test('what the person changed wins over what suits the system', () => {
   const hardware: Required<HardwareOverrides> = {
     accelerator: 'tcg',
     firmware: 'bios',
+    secureBoot: 'off',
+    tpm: 'off',
     diskBus: 'nvme',
     nicModel: 'vmxnet3',
     display: 'none',

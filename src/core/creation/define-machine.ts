@@ -12,7 +12,7 @@ import {
   type QemuReport,
   machineSchemaVersion,
 } from '@shared/model'
-import { ownDiskPath } from '../library'
+import { ownDiskPath, shortId, tpmStatePath } from '../library'
 
 /** All that decides what a new machine is: plain data, so that the outcome can be tested to the letter. */
 export interface MachineBlueprint {
@@ -64,7 +64,8 @@ export function defineMachine(blueprint: MachineBlueprint): MachinePlan {
     osId: os.id,
     accelerator: hardware.accelerator ?? 'auto',
     machineType: versionedMachineType(qemu, best.board),
-    firmware: chooseFirmware(blueprint) === 'uefi' ? { type: 'uefi', secureBoot: false } : { type: 'bios' },
+    firmware: chooseFirmware(blueprint) === 'uefi' ? { type: 'uefi', secureBoot: hardware.secureBoot === undefined ? best.secureBoot : hardware.secureBoot === 'on' } : { type: 'bios' },
+    tpm: (hardware.tpm === undefined ? best.tpm : hardware.tpm === 'on') ? { state: tpmStatePath(shortId(blueprint.id)) } : null,
     // One socket: desktop Windows takes no more than one or two, and nothing gains by several.
     processors: { sockets: 1, cores: request.processors, threads: 1, model: hardware.cpuModel ?? 'auto' },
     memoryMiB: request.memoryMiB,
@@ -167,6 +168,17 @@ export function chooseFirmware({
   return bestHardware(os, hasOf(qemu)).firmware
 }
 
+/** Whether there is a UEFI firmware that starts only what is signed, with the usual keys in it. */
+export function hasSecureBoot(qemu: Pick<QemuReport, 'firmware'>): boolean {
+  return qemu.firmware.some((image) => image.secureBoot && image.enrolledKeys)
+}
+
+/** Why a machine can have no TPM here, a sentence; null: it can. */
+export function tpmObstacle(qemu: Pick<QemuReport, 'version' | 'features' | 'devices' | 'tpm'>): string | null {
+  if (qemu.features['tpmEmulator'] !== true || !qemu.devices.includes('tpm-crb')) return `QEMU ${qemu.version} on this computer was built without TPM.`
+  return qemu.tpm?.program == null ? (qemu.tpm?.obstacle ?? 'The program that plays it, swtpm, was not found on this computer.') : null
+}
+
 /** Whether there is a UEFI firmware for a machine without secure boot. */
 export function hasUefi(qemu: Pick<QemuReport, 'firmware'>): boolean {
   return qemu.firmware.some((image) => !image.enrolledKeys)
@@ -228,5 +240,16 @@ function hasOf(qemu: QemuReport): Has {
   const tables: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'disks.*.bus': diskDevices, 'nics.*.model': nicDevices, 'display.model': displayDevices, 'sound.model': soundDevices, usbController: usbDevices,
   }
-  return (path, value) => (path === 'firmware.type' ? value === 'bios' || hasUefi(qemu) : hasDevice(qemu, tables[path] ?? {}, value))
+  return (path, value) => {
+    switch (path) {
+      case 'firmware.type':
+        return value === 'bios' || hasUefi(qemu)
+      case 'firmware.secureBoot':
+        return hasSecureBoot(qemu)
+      case 'tpm.version':
+        return tpmObstacle(qemu) === null
+      default:
+        return hasDevice(qemu, tables[path] ?? {}, value)
+    }
+  }
 }

@@ -1,5 +1,5 @@
 import { isRingsideError } from '@shared/errors'
-import type { AcceleratorName, HardwareDifference, MachineDefinition, MachineHardware } from '@shared/model'
+import { type AcceleratorName, freshNvram, type HardwareDifference, type MachineDefinition, type MachineHardware } from '@shared/model'
 import { isRepeatable, type LiveChange, withLiveChange } from '../engine/live-change'
 import type { HeldMachine } from '../machine/held-machine'
 import { compareDefinitions } from '../snapshot/compare'
@@ -7,6 +7,7 @@ import type { HardwareWork } from './context'
 import { hardwareOf, inPresentLayers, isSameHardware, withHardware, withOwnAddresses } from './hardware'
 import { rememberDefinition } from './history'
 import { type LivePlan, pathOf, planLive } from './live-plan'
+import { withNvramPlace } from './nvram'
 import { makeTpmFolder, removeUnusedTpm } from './tpm'
 
 /** A guest may take its time to let go of a device; the engine's own limit is shorter. */
@@ -17,7 +18,7 @@ export function planChange(running: RunningHardware | null, stored: MachineDefin
   if (running !== null) return planLive(running.definition, stored, wanted, running.accelerator)
   const hardware = inStoredPlaces(inPresentLayers(wanted, stored), stored)
   const differences = compareDefinitions(stored, withHardware(stored, hardware)).map((difference) => ({ ...difference, when: 'now' as const, reason: null }))
-  return { hardware, changes: [], differences }
+  return { hardware, changes: [], differences: [...differences, ...newVariables(hardware, stored)] }
 }
 
 /** What QEMU has, and how it runs the guest. */
@@ -29,6 +30,12 @@ export interface RunningHardware {
 /** null: the machine does not run. */
 export function runningOf(held: Pick<HeldMachine, 'live' | 'run'>): RunningHardware | null {
   return held.live && held.run !== null ? { definition: withOwnAddresses(held.run), accelerator: held.run.accelerator } : null
+}
+
+/** UEFI variables that begin anew are a difference of their own where nothing else about the firmware is one. */
+function newVariables({ firmware }: MachineHardware, { firmware: now }: MachineDefinition): HardwareDifference[] {
+  if (firmware.type === 'bios' || now.type === 'bios' || firmware.nvram !== freshNvram || firmware.secureBoot !== now.secureBoot) return []
+  return [{ path: 'firmware.nvram', label: 'UEFI variables', then: 'As they are', now: 'New', when: 'now', reason: null }]
 }
 
 /** Places are given while a machine runs, and are nobody's to choose. */
@@ -45,13 +52,15 @@ function inStoredPlaces(hardware: MachineHardware, stored: MachineDefinition): M
 export async function applyHardware({ context, held }: HardwareWork, wanted: MachineHardware): Promise<HardwareDifference[]> {
   const { library } = context.snapshots
   const stored = held.stored.definition
-  const plan = planChange(runningOf(held), stored, wanted)
-  if (plan.changes.length === 0 && isSameHardware(plan.hardware, hardwareOf(stored))) return []
+  const planned = planChange(runningOf(held), stored, wanted)
+  const plan = { ...planned, hardware: withNvramPlace(planned.hardware) }
+  const anew = planned.hardware.firmware === plan.hardware.firmware ? null : plan.hardware.firmware
+  if (plan.changes.length === 0 && anew === null && isSameHardware(plan.hardware, hardwareOf(stored))) return []
   await held.requireFreeImages(withHardware(stored, plan.hardware))
   await rememberDefinition(held.stored)
   await context.atStep('hardware:remembered')
   await makeTpmFolder(plan.hardware, held.stored.paths)
-  await library.update(held.id, (now) => withHardware(now, inPresentLayers(plan.hardware, now)))
+  await library.update(held.id, (now) => withNvram(withHardware(now, inPresentLayers(plan.hardware, now)), anew))
   await removeUnusedTpm(stored, plan.hardware, held.stored.paths)
   held.log('hardware.changed', { differences: plan.differences.map(({ path, when }) => ({ path, when })) })
   await context.atStep('hardware:definition-changed')
@@ -76,6 +85,11 @@ export async function applyHardware({ context, held }: HardwareWork, wanted: Mac
     const reason = [...waits].find(([path]) => difference.path === path || difference.path.startsWith(`${path}.`))?.[1]
     return reason === undefined ? difference : { ...difference, when: 'nextStart', reason }
   })
+}
+
+/** @param firmware with variables that begin anew, which nothing that lies there now is a layer of; null: they stay */
+function withNvram(definition: MachineDefinition, firmware: MachineHardware['firmware'] | null): MachineDefinition {
+  return firmware === null ? definition : { ...definition, firmware }
 }
 
 /**

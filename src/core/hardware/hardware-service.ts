@@ -1,5 +1,5 @@
 import { RingsideError, type Issue } from '@shared/errors'
-import { type HardwareDifference, type HardwarePlan, type HardwareProperty, type HardwareVersion, type MachineHardware, type NewDisk, type RemoveDisk, whyRefused } from '@shared/model'
+import { type HardwareDifference, type HardwarePlan, type HardwareProperty, type HardwareVersion, type MachineDefinition, type MachineHardware, type NewDisk, type RemoveDisk, whyRefused } from '@shared/model'
 import type { Hardware, JobReporter } from '../app/services'
 import { MachineLog } from '../machine/machine-log'
 import { applyHardware, planChange, runningOf } from './apply'
@@ -8,6 +8,7 @@ import { addDisk, removeDisk } from './disks'
 import { hardwareOf, inPresentLayers, isSameHardware, parseHardware, refuseFaults, withHardware } from './hardware'
 import { readHistory, readVersion, rememberDefinition } from './history'
 import { issuesOf } from './issues'
+import { withOwnNvram } from './nvram'
 import { removeUnusedTpm, withOwnTpm } from './tpm'
 
 const changing = { action: 'changeHardware', task: 'hardware' } as const
@@ -27,7 +28,7 @@ export class HardwareService implements Hardware {
     const view = this.context.snapshots.machines.get(id)
     const refused = whyRefused('changeHardware', view)
     const illegal: Issue[] = refused === null ? [] : [{ path: '', message: refused, code: 'ILLEGAL_STATE', severity: 'error' }]
-    const wanted = withOwnTpm(inPresentLayers(hardware, stored.definition), stored.definition)
+    const wanted = ownedBy(stored.definition, inPresentLayers(hardware, stored.definition))
     const running = view.run === null || view.run.disposable ? null : { definition: view.definition, accelerator: view.run.accelerator }
     return { differences: planChange(running, stored.definition, wanted).differences, issues: [...illegal, ...(await issuesOf(this.context, stored, running?.definition ?? null, wanted))] }
   }
@@ -39,7 +40,7 @@ export class HardwareService implements Hardware {
       refuseFaults(issues)
       if (hardware === null) return []
       if (!isSameHardware(basedOn, hardwareOf(stored.definition))) throw changedMeanwhile(stored.definition.name)
-      const wanted = withOwnTpm(inPresentLayers(hardware, stored.definition), stored.definition)
+      const wanted = ownedBy(stored.definition, inPresentLayers(hardware, stored.definition))
       refuseFaults(await issuesOf(this.context, stored, runningOf(work.held)?.definition ?? null, wanted))
       return applyHardware(work, wanted)
     })
@@ -82,6 +83,11 @@ export class HardwareService implements Hardware {
   #holding<T>(id: string, signal: AbortSignal | null, work: (work: HardwareWork) => Promise<T>): Promise<T> {
     return this.context.snapshots.machines.exclusively(id, { ...changing, ...(signal === null ? {} : { signal }) }, (held) => work({ context: this.context, held }))
   }
+}
+
+/** With places of its own for what is new in it. */
+function ownedBy(stored: MachineDefinition, hardware: MachineHardware): MachineHardware {
+  return withOwnNvram(withOwnTpm(hardware, stored), stored)
 }
 
 function changedMeanwhile(name: string): RingsideError {

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { invalidInput, type Issue } from '@shared/errors'
-import { type MachineDefinition, MachineHardware } from '@shared/model'
+import { freshNvram, type MachineDefinition, MachineHardware } from '@shared/model'
+import { nvramLayer } from '../engine/engine'
 import { tpmLine } from '../library'
 import { topsOf, withTops, withTpmState } from '../snapshot/definition-layers'
 
@@ -38,6 +39,7 @@ export function refuseFaults(issues: readonly Issue[]): void {
 export function inPresentLayers(hardware: MachineHardware, present: Pick<MachineDefinition, 'disks' | 'firmware' | 'tpm'>): MachineHardware {
   const tops = topsOf(present)
   const follows = ([key, path]: [string, string]): boolean => {
+    if (key === nvramLayer) return hardware.firmware.type === 'uefi' && hardware.firmware.nvram !== freshNvram
     const image = hardware.disks.find(({ id }) => id === key)?.image
     return image === undefined || (image.kind === 'own' && (image.path === path || isLayerOf(key, image.path)))
   }

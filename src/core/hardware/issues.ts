@@ -6,6 +6,7 @@ import { faultsAmongDevices, faultsWhileRunning } from './faults'
 import { folderIssuesOf } from './folders'
 import { withHardware } from './hardware'
 import { imageIssues } from './images'
+import { nvramIssues } from './nvram'
 import { tpmIssues } from './tpm'
 
 /**
@@ -22,6 +23,7 @@ export async function issuesOf(context: HardwareContext, stored: StoredMachine, 
     ...(await imageIssues(context, stored, hardware)),
     ...(await folderIssuesOf(hardware, stored.definition, context.snapshots.libraryFolder)),
     ...(await tpmIssues(hardware, stored)),
+    ...nvramIssues(hardware, stored.definition, running),
   ]
   const seen = new Set<string>()
   // The same may be found twice, by different rules.

@@ -154,6 +154,16 @@ export function diskLayerPath(diskId: string, layer: string): string {
 /** The UEFI variables of a new machine, relative to its folder. */
 export const firstNvramPath = 'firmware/nvram.qcow2'
 
+/** UEFI variables that a machine begins anew with, relative to its folder. @param store 8 hexadecimal digits, drawn for each */
+export function newNvramPath(store: string): string {
+  return `firmware/nvram-${store}.qcow2`
+}
+
+/** Whether the store of UEFI variables is made from the firmware's template where it is missing. A layer is not: an empty one would hide that its content is lost. */
+export function isFirstNvram(path: string): boolean {
+  return path === firstNvramPath || /^firmware\/nvram-[0-9a-f]{8}\.qcow2$/u.test(path)
+}
+
 /** A further layer of the UEFI variables, relative to the machine's folder. */
 export function nvramLayerPath(layer: string): string {
   return `firmware/nvram.${layer}.qcow2`

@@ -27,6 +27,9 @@ export type MachineSource = z.infer<typeof MachineSource>
 export const HardwareOverrides = z.object({
   accelerator: z.union([z.literal('auto'), AcceleratorName]).optional(),
   firmware: z.enum(['bios', 'uefi']).optional(),
+  /** With UEFI only. */
+  secureBoot: z.enum(['on', 'off']).optional(),
+  tpm: z.enum(['on', 'off']).optional(),
   diskBus: MainDiskBus.optional(),
   nicModel: NicModel.optional(),
   display: DisplayModel.optional(),

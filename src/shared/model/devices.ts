@@ -93,6 +93,9 @@ export type Nic = z.infer<typeof Nic>
 export const DisplayModel = z.enum(['virtio-vga', 'vga', 'qxl-vga', 'bochs-display', 'none'])
 export type DisplayModel = z.infer<typeof DisplayModel>
 
+/** UEFI variables that are to begin anew: whoever puts this into a machine gives it a store of its own, with what the firmware comes with. */
+export const freshNvram = 'firmware/new.qcow2'
+
 export const Firmware = z.discriminatedUnion('type', [
   z.object({ type: z.literal('bios') }),
   z.object({

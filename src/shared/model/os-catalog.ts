@@ -16,6 +16,9 @@ export const OsEntry = z.object({
     diskBus: MainDiskBus,
     nicModel: NicModel,
     display: DisplayModel,
+    /** Its installer asks for it. */
+    secureBoot: z.boolean().default(false),
+    tpm: z.boolean().default(false),
     clock: z.enum(['utc', 'localtime']),
     pointer: z.enum(['tablet', 'ps2']),
     /** For systems that are desktops by their nature; null: no sound card. */

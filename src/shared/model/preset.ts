@@ -1,4 +1,4 @@
-import { type Cdrom, type Disk, type DisplayModel, Firmware, type MainDiskBus, type NicModel, type SoundModel, type UsbController } from './devices'
+import { type Cdrom, type Disk, type DisplayModel, Firmware, type MainDiskBus, type NicModel, type SoundModel, Tpm, type UsbController } from './devices'
 import type { HardwareProperty, MachineHardware } from './hardware'
 import type { OsEntry } from './os-catalog'
 
@@ -9,6 +9,8 @@ export type Has = (path: string, value: string) => boolean
 export interface BestHardware {
   readonly board: 'q35' | 'pc'
   readonly firmware: 'bios' | 'uefi'
+  readonly secureBoot: boolean
+  readonly tpm: boolean
   readonly diskBus: MainDiskBus
   readonly cdromBus: Cdrom['bus']
   readonly nicModel: NicModel
@@ -36,6 +38,8 @@ export function bestHardware(os: OsEntry, has: Has): BestHardware {
   return {
     board,
     firmware: os.requiresUefi === true ? 'uefi' : board === 'pc' ? 'bios' : or('firmware.type', defaults.firmware, 'bios'),
+    secureBoot: defaults.secureBoot && has('firmware.secureBoot', 'true'),
+    tpm: defaults.tpm && has('tpm.version', '2.0'),
     diskBus: or('disks.*.bus', defaults.diskBus, 'sata'),
     cdromBus: board === 'pc' ? 'ide' : 'sata',
     nicModel: or('nics.*.model', defaults.nicModel, 'e1000'),
@@ -88,10 +92,14 @@ export function suggestionsFor(os: OsEntry, hardware: MachineHardware, has: Has,
   if (hardware.firmware.type !== best.firmware) {
     const needed = os.requiresUefi === true
     found.push({
-      path: 'firmware', value: Firmware.parse({ type: best.firmware }), why: needed ? 'Its installer refuses to begin without UEFI.' : best.firmware === 'uefi' ? 'What the system is installed with today.' : 'What the system starts with everywhere.',
+      path: 'firmware', value: Firmware.parse({ type: best.firmware, ...(best.secureBoot ? { secureBoot: true } : {}) }), why: needed ? 'Its installer refuses to begin without UEFI.' : best.firmware === 'uefi' ? 'What the system is installed with today.' : 'What the system starts with everywhere.',
       caution: 'A system that is installed already starts only with the firmware that it was installed with.', isNeeded: needed,
     })
   }
+  if (hardware.firmware.type === 'uefi' && best.secureBoot && best.firmware === 'uefi') {
+    suggest('firmware.secureBoot', hardware.firmware.secureBoot, true, 'Its installer asks for it.', { caution: 'The machine gets a new store of UEFI variables.' })
+  }
+  if (best.tpm && hardware.tpm === null) found.push({ path: 'tpm', value: Tpm.parse({}), why: 'Its installer asks for a TPM 2.0.', caution: null, isNeeded: false })
   suggest('clock', hardware.clock, best.clock, best.clock === 'localtime' ? `${familyOf(os)} takes the hardware clock for local time.` : `${familyOf(os)} takes the hardware clock for universal time (UTC).`, { isNeeded: true })
   for (const disk of hardware.disks) {
     if (ownBuses.includes(disk.bus) || (disk.readOnly && (best.diskBus === 'sata' || best.diskBus === 'ide'))) continue
@@ -143,7 +151,8 @@ export function hasByProperties(properties: readonly HardwareProperty[]): Has {
   const known = new Map(properties.map((property) => [property.path, property]))
   return (path, value) => {
     const property = known.get(path)
-    if (property === undefined || property.choices.length === 0) return true
+    if (property === undefined) return true
+    if (property.choices.length === 0) return property.obstacle === null
     return property.choices.some((choice) => choice.value === value && choice.obstacle === null)
   }
 }

@@ -12,7 +12,7 @@ const properties = [property('memoryMiB', 'Memory'), property('nics.*.model', 'M
 
 test('the parts of a machine come in the order in which people look for them, with their devices', () => {
   expect(nodes.map(({ label }) => label)).toEqual([
-    'System', 'Processors', 'Memory', 'Firmware & boot', 'Disks', 'CD drives', 'CD drive', 'Network', 'Network card 1', 'Network card 2', 'Display & input', 'Sound', 'USB', 'PCI devices', 'Serial & consoles', 'Shared folders',
+    'System', 'Processors', 'Memory', 'Firmware & boot', 'TPM', 'Disks', 'CD drives', 'CD drive', 'Network', 'Network card 1', 'Network card 2', 'Display & input', 'Sound', 'USB', 'PCI devices', 'Serial & consoles', 'Shared folders',
     'Guest integration', 'Watchdog & panic', 'Expert',
   ])
   expect(nodes.find(({ id }) => id === 'cdroms.cd0')).toMatchObject({ summary: 'a.iso', term: 'cd0', parentId: 'cdroms' })
@@ -39,7 +39,7 @@ test('a search means nodes by their words and by those of their properties, and 
 
 test('rows tell their place, and devices of a part that is folded are hidden', () => {
   const rows = rowsOf(nodes, new Set(['nics']))
-  expect(rows.find(({ id }) => id === 'nics')).toMatchObject({ level: 1, expanded: false, position: 7, siblings: 16 })
+  expect(rows.find(({ id }) => id === 'nics')).toMatchObject({ level: 1, expanded: false, position: 8, siblings: 17 })
   expect(rows.some(({ id }) => id === 'nics.net0')).toBe(false)
   expect(rowsOf(nodes, new Set()).find(({ id }) => id === 'nics.net1')).toMatchObject({ level: 2, expanded: null, position: 2, siblings: 2 })
 })

@@ -67,6 +67,9 @@ export function guestWords(hardware: MachineHardware): string {
   const parts = [hardware.guestAgent ? 'Guest agent' : '', hardware.clipboard ? 'clipboard' : '', hardware.randomNumbers ? 'random numbers' : '', hardware.vsock ? 'sockets' : ''].filter(Boolean).join(', ')
   return parts === '' ? 'None' : parts.charAt(0).toUpperCase() + parts.slice(1)
 }
+export function tpmWords({ tpm }: MachineHardware): string {
+  return tpm === null ? 'None' : `Version ${tpm.version}`
+}
 export function watchdogWords({ watchdog, panicDevice }: MachineHardware): string {
   return [watchdog === null ? '' : watchdog.model, panicDevice ? 'panic device' : ''].filter(Boolean).join(', ') || 'None'
 }

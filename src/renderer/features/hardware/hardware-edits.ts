@@ -47,6 +47,8 @@ export function valueAt(hardware: MachineHardware, path: string): unknown {
 /** What a part that is absent begins with when something in it is set. `*` stands for a device. */
 const blanks: Readonly<Record<string, Plain>> = {
   sound: { model: 'intel-hda' },
+  // Its state gets a place of its own when it is put in.
+  tpm: { version: '2.0', model: 'tpm-crb', state: 'tpm/new' },
   watchdog: { model: 'i6300esb', action: 'reset' },
   vsock: { cid: 3 },
   'display.resolution': { width: 1280, height: 800 },

@@ -3,9 +3,9 @@ import { formatMiB, formatRate } from '../../lib/format'
 import { patternOf } from './hardware-edits'
 
 /** Settings that may be left empty: nothing is what they are then. */
-const optional: ReadonlySet<string> = new Set(['disks.*.serial', 'processors.maximum', 'processors.limitPercent', 'memory.maximumMiB', 'memory.targetMiB', 'sound', 'watchdog', 'vsock', 'sound.model', 'watchdog.model', 'vsock.cid', 'display.resolution', 'boot.kernel', 'disks.*.limits', 'disks.*.slot', 'nics.*.slot'])
+const optional: ReadonlySet<string> = new Set(['disks.*.serial', 'processors.maximum', 'processors.limitPercent', 'memory.maximumMiB', 'memory.targetMiB', 'sound', 'watchdog', 'vsock', 'tpm', 'tpm.version', 'sound.model', 'watchdog.model', 'vsock.cid', 'display.resolution', 'boot.kernel', 'disks.*.limits', 'disks.*.slot', 'nics.*.slot'])
 /** Parts that are there as a whole or not at all: leaving the setting empty takes the part out. */
-const wholeParts: Readonly<Record<string, string>> = { 'sound.model': 'sound', 'watchdog.model': 'watchdog', 'vsock.cid': 'vsock' }
+const wholeParts: Readonly<Record<string, string>> = { 'sound.model': 'sound', 'watchdog.model': 'watchdog', 'vsock.cid': 'vsock', 'tpm.version': 'tpm' }
 
 export function isOptional(path: string): boolean {
   return optional.has(patternOf(path))

@@ -30,6 +30,8 @@ export function isShown(path: string, hardware: MachineHardware): boolean {
       return hardware.firmware.type === 'uefi'
     case 'processors.plugged':
       return hardware.processors.maximum !== null || hardware.processors.plugged > 0
+    case 'tpm.model': case 'tpm.state':
+      return hardware.tpm !== null
     case 'watchdog.action':
       return hardware.watchdog !== null
     // Places and names that come of themselves.

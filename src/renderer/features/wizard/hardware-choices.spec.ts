@@ -37,7 +37,7 @@ test('accelerators show their proof, and those of other systems are left out', (
 
 test('what is used otherwise is named', () => {
   expect(Object.fromEntries(hardwareFields(os, probe).map((field) => [field.key, field.usual]))).toEqual({
-    accelerator: 'Best that works: TCG (software emulation)', cpuModel: 'All that can be emulated (max)', firmware: 'Best for the system: BIOS',
+    accelerator: 'Best that works: TCG (software emulation)', cpuModel: 'All that can be emulated (max)', firmware: 'Best for the system: BIOS', secureBoot: 'Best for the system: Off', tpm: 'Best for the system: Off',
     diskBus: 'Best for the system: SATA (AHCI)', nicModel: 'Best for the system: Intel 82574L (e1000e)', display: 'Best for the system: Standard VGA',
   })
 })

@@ -66,6 +66,10 @@ function accelerators(reports: readonly AcceleratorReport[]): HardwareChoice[] {
     }))
 }
 
+function onOff(on: string, off: string, whyNot: string | null): HardwareChoice[] {
+  return [{ value: 'on', label: 'On', explains: on, whyNot }, { value: 'off', label: 'Off', explains: off, whyNot: null }]
+}
+
 const labelOf = (choices: readonly HardwareChoice[], value: string): string => choices.find((choice) => choice.value === value)?.label ?? value
 
 /** The hardware that can be set before the first start, with what this computer's QEMU has and what the system is given otherwise. Pure. */
@@ -79,6 +83,11 @@ export function hardwareFields(os: OsEntry | null, probe: ProbeReport | null): H
     { value: 'uefi', label: 'UEFI', explains: 'For systems since about 2012', whyNot: hasUefi ? null : 'No UEFI firmware was found beside QEMU; it is often a package named ovmf or edk2.' },
     { value: 'bios', label: 'BIOS', explains: 'For older systems', whyNot: null },
   ]
+  const qemu = probe?.qemu ?? null
+  const hasKeys = qemu === null || qemu.firmware.some((image) => image.secureBoot && image.enrolledKeys)
+  const secureBoot = onOff('Starts only systems that are signed, as Windows 11 wants it; with UEFI', 'Starts whatever is on the disk', hasKeys ? null : 'No UEFI firmware with Secure Boot and its keys was found beside QEMU; it is often a package named ovmf or edk2.')
+  const noTpm = qemu?.tpm?.program === null ? [qemu.tpm.obstacle, qemu.tpm.remedy].filter(Boolean).join(' ') : null
+  const tpm = onOff('A chip that keeps keys, as Windows 11 wants it', 'No chip for keys', noTpm)
   const best = probe?.bestAccelerator ?? null
   const accelerated = best !== null && best !== 'tcg'
   const cpuModels: HardwareChoice[] = (probe?.qemu?.cpuModels ?? []).map((model) => ({
@@ -92,6 +101,8 @@ export function hardwareFields(os: OsEntry | null, probe: ProbeReport | null): H
     { key: 'accelerator', label: 'Accelerator', usual: best === null ? 'Best that works' : `Best that works: ${acceleratorNames[best]}`, choices: engines },
     { key: 'cpuModel', label: 'Processor model', usual: accelerated ? 'Same as this computer' : 'All that can be emulated (max)', choices: cpuModels },
     { key: 'firmware', label: 'Firmware', usual: usual(firmware, os?.defaults.firmware), choices: firmware },
+    { key: 'secureBoot', label: 'Secure Boot', usual: usual(secureBoot, os?.defaults.secureBoot === true && hasKeys ? 'on' : 'off'), choices: secureBoot },
+    { key: 'tpm', label: 'TPM 2.0', usual: usual(tpm, os?.defaults.tpm === true && noTpm === null ? 'on' : 'off'), choices: tpm },
     { key: 'diskBus', label: 'Disk controller', usual: usual(disk, os?.defaults.diskBus), choices: disk },
     { key: 'nicModel', label: 'Network card', usual: usual(nic, os?.defaults.nicModel), choices: nic },
     { key: 'display', label: 'Display', usual: usual(display, os?.defaults.display), choices: display },

@@ -11,7 +11,7 @@ export function hardwareIssues(definition: MachineDefinition, surroundings: Hard
   const properties = hardwareProperties(definition, surroundings)
   return [
     ...properties.flatMap((property) => valuesAt(definition, property.path.split('.')).flatMap(({ path, value }) => issuesOfValue(property, path, value))),
-    ...processorIssues(definition, surroundings), ...memoryIssues(definition, surroundings), ...diskIssues(definition), ...placeIssues(definition), ...displayIssues(definition), ...folderIssues(definition, surroundings), ...passedIssues(definition, surroundings),
+    ...processorIssues(definition, surroundings), ...memoryIssues(definition, surroundings), ...diskIssues(definition), ...placeIssues(definition), ...displayIssues(definition), ...secureBootIssues(definition), ...folderIssues(definition, surroundings), ...passedIssues(definition, surroundings),
     ...rawArgumentFaults(definition.rawArguments, deviceIds(definition)).map(({ index, message }) => error(`rawArguments.${String(index)}`, message)),
     ...placeWarnings(definition),
   ]
@@ -168,6 +168,13 @@ function passedIssues({ pciDevices, memoryMiB, memory }: MachineDefinition, { ho
       return found.warnings.map((words) => warning(path, words))
     }),
   ]
+}
+
+/** Only this board keeps the guest from writing the variables past the firmware (SMM). */
+function secureBootIssues({ firmware, machineType }: MachineDefinition): Issue[] {
+  return firmware.type === 'uefi' && firmware.secureBoot && !boardOf(machineType).pcie
+    ? [error('firmware.secureBoot', 'Secure Boot needs the modern board (Q35).', { received: true })]
+    : []
 }
 
 function folderIssues({ sharedFolders }: MachineDefinition, { qemu, host }: HardwareSurroundings): Issue[] {

@@ -19,7 +19,7 @@ const live = { possible: true, reason: null }
 export function hardwareProperties(definition: MachineDefinition, surroundings: HardwareSurroundings): HardwareProperty[] {
   return [
     ...systemProperties(surroundings), ...processorProperties(definition, surroundings), ...memoryProperties(definition, surroundings), ...bootProperties(), ...diskProperties(surroundings),
-    ...driveProperties(surroundings), ...nicProperties(surroundings), ...screenProperties(definition, surroundings), ...portProperties(surroundings), ...hostProperties(surroundings),
+    ...driveProperties(surroundings), ...nicProperties(surroundings), ...screenProperties(definition, surroundings), ...portProperties(definition, surroundings), ...hostProperties(surroundings),
   ]
 }
 
@@ -170,28 +170,30 @@ function drawingObstacle({ model }: MachineDefinition['display'], surroundings: 
   return host.renderNode === 'usable' ? null : 'You may not use this computer’s graphics processor (/dev/dri/renderD128). “sudo usermod -aG render $USER” and a new login let you.'
 }
 
-function portProperties(surroundings: HardwareSurroundings): HardwareProperty[] {
+function portProperties(definition: MachineDefinition, surroundings: HardwareSurroundings): HardwareProperty[] {
   return [
     property('serialPorts', 'Serial ports', 'isa-serial', 'Consoles in text, each with a log. Linux calls the first ttyS0.', 'number', { minimum: 0, maximum: 4, obstacle: missing(surroundings, 'isa-serial') }),
     property('virtioConsoles', 'VirtIO consoles', 'virtconsole', 'Fast consoles in text, each with a log. Linux calls the first hvc0.', 'number', { minimum: 0, maximum: 4, obstacle: missing(surroundings, 'virtio-serial-pci', 'virtconsole') }),
     property('usbController', 'USB controller', 'qemu-xhci', 'USB 3 is best; older systems know only older ones.', 'choice', { choices: choicesOf(usbControllers, surroundings) }),
     property('watchdog.model', 'Watchdog', '-device', 'Acts when the guest no longer says that it is well.', 'choice', { choices: choicesOf(watchdogModels, surroundings) }),
     property('watchdog.action', 'What the watchdog does', '-action watchdog', 'What happens to a guest that hangs.', 'choice', { choices: choicesOf(watchdogActions, surroundings) }),
-    ...tpmProperties(surroundings),
+    ...tpmProperties(definition, surroundings),
     property('panicDevice', 'Panic device', 'pvpanic', 'The guest tells when its kernel has crashed, and it is shown here.', 'switch', { obstacle: missing(surroundings, 'pvpanic') }),
     property('randomNumbers', 'Random numbers from the host', 'virtio-rng-pci', 'The guest’s secrets are good ones from the first moment on.', 'switch', { obstacle: missing(surroundings, 'virtio-rng-pci') }),
   ]
 }
 
-function tpmProperties(surroundings: HardwareSurroundings): HardwareProperty[] {
+function tpmProperties({ tpm }: MachineDefinition, surroundings: HardwareSurroundings): HardwareProperty[] {
   const { qemu, host } = surroundings
   const none = host.platform === 'win32' ? 'There is no program for Windows that plays a TPM (swtpm) yet.' : null
   const noProgram = qemu.tpm?.program == null ? [qemu.tpm?.obstacle ?? 'The program that plays the TPM, swtpm, was not found on this computer.', qemu.tpm?.remedy ?? ''].join(' ').trim() : null
   const noBackend = qemu.features['tpmEmulator'] === true ? null : `QEMU ${qemu.version} on this computer was built without TPM.`
   const obstacle = none ?? noBackend ?? noProgram
+  // One that is there already can be taken out.
+  const fixed = tpm === null ? obstacle : null
   return [
-    property('tpm.version', 'TPM', '-tpmdev emulator', 'A chip that keeps keys and measures what is started, as Windows 11 wants it.', 'choice', { choices: choicesOf(tpmVersions, surroundings).map((choice) => ({ ...choice, obstacle })), obstacle }),
-    property('tpm.model', 'TPM model', '-device tpm-crb', 'How the guest reaches the TPM. CRB is today’s way; TIS is known to older systems too.', 'choice', { choices: choicesOf(tpmModels, surroundings), obstacle }),
+    property('tpm.version', 'TPM', '-tpmdev emulator', 'A chip that keeps keys and measures what is started, as Windows 11 wants it.', 'choice', { choices: choicesOf(tpmVersions, surroundings).map((choice) => ({ ...choice, obstacle })), obstacle: fixed }),
+    property('tpm.model', 'TPM model', '-device tpm-crb', 'How the guest reaches the TPM. CRB is today’s way; TIS is known to older systems too.', 'choice', { choices: choicesOf(tpmModels, surroundings), obstacle: fixed }),
     property('tpm.state', 'TPM’s state', 'swtpm --tpmstate', 'The folder in which the TPM keeps its keys. Take it out and put another in for a new one.', 'text', { obstacle: 'The keys of the guest are in it, so it stays where it is.' }),
   ]
 }

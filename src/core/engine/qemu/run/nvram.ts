@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { RingsideError } from '@shared/errors'
 import type { MachineDefinition, QemuReport } from '@shared/model'
 import { fileError, isDiskFull } from '../../../config'
-import { firstNvramPath, imagePath } from '../../../library/paths'
+import { imagePath, isFirstNvram } from '../../../library/paths'
 import { chooseFirmware } from '../argv'
 import { createImageTool } from '../qemu-img'
 
@@ -13,7 +13,7 @@ import { createImageTool } from '../qemu-img'
  */
 export async function ensureNvram({ firmware: wanted }: Pick<MachineDefinition, 'firmware'>, qemu: Pick<QemuReport, 'imgPath' | 'firmware'>, machineFolder: string): Promise<void> {
   const firmware = chooseFirmware(wanted, qemu.firmware)
-  if (firmware === null || wanted.type !== 'uefi' || wanted.nvram !== firstNvramPath) return
+  if (firmware === null || wanted.type !== 'uefi' || !isFirstNvram(wanted.nvram)) return
   const path = imagePath(machineFolder, { kind: 'own', path: wanted.nvram })
   if (await hasNvram(path)) return
   const { varsTemplatePath, varsFormat } = firmware.image

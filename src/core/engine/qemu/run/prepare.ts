@@ -2,7 +2,7 @@ import { constants } from 'node:fs'
 import { access } from 'node:fs/promises'
 import { RingsideError } from '@shared/errors'
 import { consolePortCount, type MachineDefinition } from '@shared/model'
-import { firstNvramPath } from '../../../library/paths'
+import { isFirstNvram } from '../../../library/paths'
 import { listPciDevices } from '../../../host-devices'
 import type { LaunchPlan } from '../../engine'
 import { buildArgv, type ArgvInput, type BuiltArgv, type ImageFacts } from '../argv'
@@ -72,7 +72,7 @@ async function checkNvram({ firmware }: MachineDefinition, plan: LaunchPlan): Pr
   if (firmware.type !== 'uefi') return null
   const path = imagePath(plan.machineFolder, { kind: 'own', path: firmware.nvram })
   // Made by the first start.
-  if (firmware.nvram === firstNvramPath && !(await hasNvram(path))) return { path, driver: 'file', directIo: false, backing: [] }
+  if (isFirstNvram(firmware.nvram) && !(await hasNvram(path))) return { path, driver: 'file', directIo: false, backing: [] }
   return checkImage({ path, format: 'qcow2', readOnly: false, label: 'store of UEFI variables' }, plan)
 }
 

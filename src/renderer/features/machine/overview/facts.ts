@@ -20,7 +20,7 @@ export function machineFacts(definition: MachineDefinition, osName: string, best
     { label: 'Processors', lines: [`${String(count)}${shape}${processors.model === 'auto' ? '' : ` · ${processors.model}`}`] },
     { label: 'Memory', lines: [formatMiB(definition.memoryMiB)] },
     { label: 'Accelerator', lines: [accelerator] },
-    { label: 'Firmware', lines: [firmware.type === 'uefi' ? `UEFI${firmware.secureBoot ? ' with Secure Boot' : ''}` : 'BIOS', definition.machineType] },
+    { label: 'Firmware', lines: [firmware.type === 'uefi' ? `UEFI${firmware.secureBoot ? ' with Secure Boot' : ''}` : 'BIOS', ...(definition.tpm === null ? [] : [`TPM ${definition.tpm.version}`]), definition.machineType] },
     { label: definition.disks.length === 1 ? 'Disk' : 'Disks', lines: definition.disks.length === 0 ? ['None'] : definition.disks.map((disk) => `${fileName(disk.image)} · ${busNames[disk.bus]}`) },
   ]
   const media = definition.cdroms.flatMap((drive) => (drive.image ? [fileName(drive.image)] : []))

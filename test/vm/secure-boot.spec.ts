@@ -1,0 +1,104 @@
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { hardwareOf } from '@core/hardware/hardware'
+import { buildPrograms, type BuiltPrograms } from './support/build-worker'
+import { unpackedPackage } from './support/debian-packages'
+import { fatImage } from './support/fat-image'
+import { linuxGuest, packagesCache } from './support/guests'
+import { guestReady } from './support/initrd'
+import { OpenLibrary } from './support/open-library'
+import { processesNaming } from './support/processes'
+import { addMachines } from './support/real-host'
+import { SerialSession } from './support/serial-session'
+import { qemuImg } from './support/storage-host'
+import { temporaryLibrary, type TemporaryLibrary } from './support/temporary-folder'
+
+/* UEFI with the usual keys: what is signed starts, what is not is refused; and the guest sees that, and its TPM. */
+
+let programs: BuiltPrograms
+let library: TemporaryLibrary
+
+beforeAll(async () => {
+  programs = await buildPrograms()
+})
+afterAll(() => programs[Symbol.asyncDispose]())
+beforeEach(async () => {
+  library = await temporaryLibrary()
+})
+afterEach(async () => {
+  const left = await processesNaming(library.runtime)
+  await library[Symbol.asyncDispose]()
+  expect(left).toEqual([])
+})
+
+const MiB = 2 ** 20
+/** The variable [UEFI specification: Globally Defined Variables], after four bytes of attributes. */
+const secureBootVariable = 'SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c'
+
+/** A disk from which firmware starts Debian's signed chain: shim, whose signature is Microsoft's, GRUB and the kernel. */
+async function signedDisk(): Promise<Buffer> {
+  const [shim, grub, guest] = await Promise.all([unpackedPackage('shim-signed', packagesCache), unpackedPackage('grub-efi-amd64-signed', packagesCache), linuxGuest()])
+  const config = `linux /VMLINUZ console=ttyS0,115200 loglevel=5 mitigations=off panic=-1\ninitrd /INITRD.GZ\nboot\n`
+  return fatImage([
+    { path: 'EFI/BOOT/BOOTX64.EFI', content: await readFile(join(shim, 'usr/lib/shim/shimx64.efi.signed')) },
+    { path: 'EFI/BOOT/GRUBX64.EFI', content: await readFile(join(grub, 'usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed')) },
+    { path: 'EFI/DEBIAN/GRUB.CFG', content: Buffer.from(config) },
+    { path: 'VMLINUZ', content: await readFile(guest.kernel) },
+    { path: 'INITRD.GZ', content: await readFile(guest.initrd) },
+  ], 64 * MiB)
+}
+
+/** The same loader with its signature broken. */
+async function unsignedDisk(): Promise<Buffer> {
+  const loader = await readFile(join(await unpackedPackage('shim-signed', packagesCache), 'usr/lib/shim/shimx64.efi.signed'))
+  // In the text of a message.
+  const at = loader.indexOf('shim', 0x1000, 'latin1')
+  loader.write('sham', at, 'latin1')
+  return fatImage([{ path: 'EFI/BOOT/BOOTX64.EFI', content: loader }], 16 * MiB)
+}
+
+test('with Secure Boot a changed loader is refused and a signed system starts, which sees it, and its TPM', async () => {
+  const disks = [['disk0', await unsignedDisk()], ['disk1', await signedDisk()]] as const
+  const [id = ''] = await addMachines(library, [{
+    name: 'Secure',
+    definition: {
+      firmware: { type: 'uefi', secureBoot: true }, tpm: { model: 'tpm-crb', state: 'tpm/00000000' }, memoryMiB: 256, display: { model: 'none' }, pointer: 'ps2', boot: { order: ['disk0', 'disk1'] },
+      disks: disks.map(([disk]) => ({ id: disk, image: { kind: 'own', path: `disks/${disk}.qcow2` }, format: 'qcow2', bus: 'virtio-blk' })),
+    },
+    async prepare({ folder, disksFolder }) {
+      await mkdir(join(folder, 'tpm/00000000'), { recursive: true, mode: 0o700 })
+      for (const [disk, content] of disks) {
+        await writeFile(join(disksFolder, 'content'), content)
+        await qemuImg('convert', '-f', 'raw', '-O', 'qcow2', join(disksFolder, 'content'), join(disksFolder, `${disk}.qcow2`))
+        await rm(join(disksFolder, 'content'))
+      }
+    },
+  }])
+  await using open = await OpenLibrary.open(programs, library)
+  const { machines, hardware } = open.calls
+  await machines.start(id)
+  const stream = await open.openConsole(id, 'serial')
+  using session = new SerialSession(stream)
+  expect(await session.waitFor(guestReady, 110_000)).toMatch(/Access Denied/u)
+  expect(await session.run(`insmod /modules/efivarfs.ko && mount -t efivarfs efivarfs /mnt && od -A n -t u1 /mnt/${secureBootVariable}`)).toMatch(/6 +0 +0 +0 +1$/u)
+  expect(await session.run('cat /sys/class/tpm/tpm0/tpm_version_major')).toBe('2')
+  // The firmware has measured its keys.
+  expect(await session.run('cat /sys/class/tpm/tpm0/pcr-sha256/7')).toMatch(/^(?!0{64})[0-9A-F]{64}$/u)
+  stream.destroy()
+  const before = hardwareOf((await machines.get(id)).definition)
+  const off = { ...before, firmware: { ...before.firmware, secureBoot: false } }
+  await expect(hardware.change(id, off, before)).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+  await machines.powerOff(id)
+
+  // Without the keys there is another store; the old one stays.
+  expect((await open.services.hardware.plan(id, off)).issues).toMatchObject([{ path: 'firmware.secureBoot', severity: 'warning', message: expect.stringContaining('firmware/nvram.qcow2') as string }])
+  await hardware.change(id, off, before)
+  const { definition, folder } = await machines.get(id)
+  expect(definition.firmware).toMatchObject({ secureBoot: false, nvram: expect.stringMatching(/^firmware\/nvram-[0-9a-f]{8}\.qcow2$/u) as string })
+  expect((await open.calls.snapshots.tree(id)).orphans).toMatchObject([{ path: 'firmware/nvram.qcow2' }])
+  await machines.start(id)
+  await machines.powerOff(id)
+  if (definition.firmware.type === 'uefi') expect(await qemuImg('check', join(folder, definition.firmware.nvram))).toContain('No errors')
+  expect(open.defects).toEqual([])
+})

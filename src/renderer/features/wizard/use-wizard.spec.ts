@@ -10,7 +10,7 @@ const entry = (id: string, name: string, change: Partial<OsEntry['defaults']> = 
   family: 'linux',
   volumeIds: [],
   defaults: {
-    processors: 4, memoryMiB: 4096, diskGiB: 30, firmware: 'uefi', diskBus: 'virtio-blk', nicModel: 'virtio-net', display: 'virtio-vga', clock: 'utc',
+    processors: 4, memoryMiB: 4096, diskGiB: 30, firmware: 'uefi', secureBoot: false, tpm: false, diskBus: 'virtio-blk', nicModel: 'virtio-net', display: 'virtio-vga', clock: 'utc',
     pointer: 'tablet', sound: null, usbController: 'xhci', guestAgent: true, clipboard: true, randomNumbers: true, balloon: true, ...change,
   },
   minimum: { processors: 1, memoryMiB: 512, diskGiB: 10, ...minimum },

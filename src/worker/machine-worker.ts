@@ -132,6 +132,13 @@ export class MachineWorker {
           await machine.pullLayer(parseInput('pullLayer', rawInput), report, signal)
           return {}
         })
+      case 'trackedDisks':
+        return { disks: await this.#held().trackedDisks() }
+      case 'takeBackup':
+        return this.#cancellable(id, (machine, signal, report) => machine.takeBackup(parseInput('takeBackup', rawInput), report, signal))
+      case 'keepMarks':
+        await this.#held().keepMarks(parseInput('keepMarks', rawInput).marks)
+        return {}
       case 'guestInfo':
         return this.#held().guest.info()
       case 'guestRun':

@@ -16,6 +16,7 @@ import {
   type Settings,
 } from '@shared/model'
 import { Emitter } from './emitter'
+import { createFakeBackups } from './fake-backups'
 import { createFakeClones } from './fake-clones'
 import { fakeDevices } from './fake-devices'
 import { fakeCatalog, fakeDefinition, fakeMachines, fakeProbe, fakeProblems, fakeView } from './fake-data'
@@ -325,6 +326,7 @@ export function createFakeHost(options: FakeHostOptions = {}): FakeHost {
     },
     snapshots,
     clones: createFakeClones(trees, snapshots, save),
+    backups: createFakeBackups(trees, pause),
     guests: createFakeGuests(get),
     hardware: createFakeHardware(trees),
     images: createFakeImages(() => [...machines.values()], () => [...machines.values()].map(({ id, definition }) => ({ machineId: id, machineName: definition.name, files: trees.of(id).orphans })).filter(({ files }) => files.length > 0), set, pause),

@@ -1,4 +1,5 @@
 import type { Register } from '../cli'
+import { registerBackup } from './backup'
 import { registerClone, registerClones, registerDetach } from './clone'
 import { registerConsole } from './console'
 import { registerCreate, registerSample } from './create'
@@ -17,6 +18,6 @@ import { registerTemplate } from './template'
 
 /** Every command that talks to a host, in the order of the help. */
 export const commands: readonly Register[] = [
-  registerList, registerInfo, registerCreate, registerSample, registerLifecycle, registerConsole, registerScreenshot, registerLog, registerSnapshot, registerHardware, registerDisk, registerEncryption, registerGuest,
+  registerList, registerInfo, registerCreate, registerSample, registerLifecycle, registerConsole, registerScreenshot, registerLog, registerSnapshot, registerBackup, registerHardware, registerDisk, registerEncryption, registerGuest,
   registerClone, registerClones, registerTemplate, registerDetach, registerDelete, registerProbe, registerLink,
 ]

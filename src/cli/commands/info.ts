@@ -5,6 +5,7 @@ import { durationInWords, facts, machineAsJson, sizeInWords } from '../output'
 import { policyInWords } from '../snapshot-output'
 import { quotedForShell, shown } from '../words'
 import { answerPicture } from '../write-picture'
+import { backupsInWords } from './backup'
 
 export function registerInfo(cli: Cli): void {
   const command = cli
@@ -79,7 +80,7 @@ function hostFacts(info: HostInfo): string {
 
 function machineFacts(machine: MachineView, snapshots: number | null, now: number): string {
   const { definition, task, run, crash, saved } = machine
-  const { origin, snapshotPolicy } = definition
+  const { origin, snapshotPolicy, backupPolicy } = definition
   const place = (image: ImageLocation): string => (image.kind === 'own' ? image.path : image.path)
   const since = durationInWords(now - Date.parse(machine.stateSince))
   return facts([
@@ -96,6 +97,7 @@ function machineFacts(machine: MachineView, snapshots: number | null, now: numbe
     ...(run?.notes ?? []).map((note) => ['Note', note] as const),
     ['Snapshots', snapshots === null ? 'unknown' : String(snapshots)],
     ['Automatic', snapshotPolicy && policyInWords(snapshotPolicy)],
+    ['Backups', backupPolicy && backupsInWords(backupPolicy)],
     ['System', definition.osId],
     ['Machine', `${definition.machineType}, ${definition.firmware.type === 'uefi' ? `UEFI${definition.firmware.secureBoot ? ' with Secure Boot' : ''}` : 'BIOS'}`],
     ['TPM', definition.tpm && `${definition.tpm.version} (${definition.tpm.model})`],

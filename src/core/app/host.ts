@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { RingsideError } from '@shared/errors'
 import type { HostInfo, LibraryProblem, QemuReport } from '@shared/model'
+import { BackupSchedule, BackupService, type BackupStep } from '../backup'
 import { assembleSampleDisk } from '../bootcode'
 import { loadCatalog } from '../catalog'
 import { type CloneStep, guardClones, MachineClones } from '../clone'
@@ -35,7 +36,7 @@ export interface HostOptions {
   /** Moves a folder to the trash; absent: the system's, as far as Node can reach it. null: there is none. */
   trash?: ((path: string) => Promise<void>) | null
   /** Awaited between the steps of everything that changes snapshots and clones: for tests of being cut off there. */
-  atStep?: (step: SnapshotStep | CloneStep | ImageStep | HardwareStep) => Promise<void>
+  atStep?: (step: SnapshotStep | CloneStep | ImageStep | HardwareStep | BackupStep) => Promise<void>
 }
 
 /** What becomes of running machines when their host ends. */
@@ -174,19 +175,31 @@ async function compose(options: HostOptions, dataFolder: string, runtimeRoot: st
     snapshotsChanged: (id) => { snapshots.changed(id) },
     atStep: options.atStep ?? (() => Promise.resolve()),
   })
+  const backups = new BackupService({
+    snapshots: snapshots.context,
+    qemuProgram: async () => (await requireQemu(probe)).systemPath,
+    dataFolder,
+    temporaryFolder: join(folders.cache, 'backups'),
+    atStep: options.atStep ?? (() => Promise.resolve()),
+  })
   const automatic = new AutomaticSnapshots({ library: guardedLibrary, machines, jobs, work: automaticWork(snapshots) })
+  const scheduled = new BackupSchedule({ library: guardedLibrary, machines, jobs, work: backups.scheduledWork() })
   const guests = new GuestService({ machines, catalog, keptFolders: [folders.library, folders.cache] })
-  const library = withProblemsOf(guardedLibrary, [machines, automatic])
-  const services: HostServices = { info, devices: () => listHostDevices(), probe, settings, catalog, library, machines, creation, snapshots, clones, hardware, guests, jobs, storage, images, encryption: diskKeys, consoleTickets: createConsoleTickets() }
+  const library = withProblemsOf(guardedLibrary, [machines, automatic, scheduled])
+  const services: HostServices = { info, devices: () => listHostDevices(), probe, settings, catalog, library, machines, creation, snapshots, clones, backups, hardware, guests, jobs, storage, images, encryption: diskKeys, consoleTickets: createConsoleTickets() }
   await images.start()
+  await backups.start()
   snapshots.start()
   clones.start()
   // A command that ends in a moment is no host that anything happens in by itself.
-  if (options.shell !== 'cli') automatic.start()
+  if (options.shell !== 'cli') {
+    automatic.start()
+    scheduled.start()
+  }
 
   let closing: Promise<Remaining[]> | null = null
   const close = async (running: EndOfRunning): Promise<Remaining[]> => {
-    const unscheduled = automatic.close()
+    const unscheduled = Promise.all([automatic.close(), scheduled.close()])
     await jobs.close()
     await unscheduled
     await snapshots.close()
@@ -214,7 +227,7 @@ interface ProblemSource {
   onProblems(listener: () => void): Disposer
 }
 
-/** The library, with the problems that only show while a host runs: machines that run and are in no folder any more, snapshots that are not taken. */
+/** The library, with the problems that only show while a host runs: machines that run and are in no folder any more, snapshots that are not taken, backups that wait. */
 function withProblemsOf(library: MachineLibrary, sources: readonly ProblemSource[]): MachineLibrary {
   return {
     list: () => library.list(),

@@ -184,6 +184,31 @@ export const router = os.router({
     }),
     diskKey: os.encryption.diskKey.handler(async ({ context, input }) => ({ key: await context.host.encryption.reveal(input.id, input.passphrase) })),
   },
+  backup: {
+    list: os.backup.list.handler(({ context, input }) => context.host.backups.list(input)),
+    create: os.backup.create.handler(async ({ context: { host }, input }) => {
+      await host.backups.requirePossible(input)
+      return jobOf(host, input.id, 'backUp', { kind: 'backup.create', title: (name) => `Backing up ${name}`, cancellable: true }, (job) => host.backups.create(input, job))
+    }),
+    verify: os.backup.verify.handler(async ({ context: { host }, input }) => {
+      const { id, name } = await host.backups.machineOf(input)
+      return host.jobs.run({ kind: 'backup.verify', title: `Verifying a backup of “${name}”`, machineId: here(host, id), cancellable: true }, (job) => host.backups.verify(input, job))
+    }),
+    restore: os.backup.restore.handler(async ({ context: { host }, input: { startWhenRestored, ...request } }) => {
+      const { id, name } = await host.backups.machineOf(request)
+      if (request.target.kind === 'same') requireLegal('restore', host.machines.get(id))
+      return host.jobs.run({ kind: 'backup.restore', title: request.target.kind === 'new' ? `Restoring “${name}” as “${request.target.name}”` : `Restoring “${name}”`, machineId: request.target.kind === 'new' ? null : id, cancellable: true }, async (job) =>
+        startCreated(host, await host.backups.restore(request, job), startWhenRestored, job))
+    }),
+    delete: os.backup.delete.handler(async ({ context: { host }, input }) => {
+      const { id, name } = await host.backups.machineOf(input)
+      return host.jobs.run({ kind: 'backup.delete', title: `Deleting a backup of “${name}”`, machineId: here(host, id), cancellable: true }, (job) => host.backups.delete(input, job))
+    }),
+    setPolicy: os.backup.setPolicy.handler(async ({ context: { host }, input: { id, policy } }) => {
+      await host.backups.setPolicy(id, policy === null ? null : { ...policy, folderId: null })
+      return host.machines.get(id)
+    }),
+  },
   metrics: {
     watch: os.metrics.watch.handler(({ context, signal }) =>
       subscription<MetricsEvent>((push) => context.host.machines.watchMetrics(push), { signal, merge: mergeSamples }),
@@ -314,6 +339,11 @@ function replaceById(waiting: ThumbnailEvent[], event: ThumbnailEvent): boolean 
 function requireLegal(action: MachineAction, machine: MachineView): void {
   const why = whyRefused(action, machine)
   if (why !== null) throw new RingsideError('ILLEGAL_STATE', why, { state: machine.state })
+}
+
+/** A machine of this library; null: backups may be of any other. */
+function here(host: HostServices, id: string): string | null {
+  return host.machines.list().some((machine) => machine.id === id) ? id : null
 }
 
 /** A job about one machine. What is illegal is refused now rather than in a job that fails at once. */

@@ -1,8 +1,10 @@
 import type { ConsoleChannel, MetricsEvent, ThumbnailEvent } from '@shared/contract'
 import type { Issue } from '@shared/errors'
 import type {
-  CloneRequest, CreateMachineRequest, DefinitionDifference, DiskWork, DiskWorkPlan, EncryptionState, FolderListing, GuestCommand, GuestCommandResult, GuestCopy, GuestInfo, HardwareDifference, HardwarePlan, HardwareProperty, HardwareVersion, HostDevices, HostInfo, ImageReport, Job, JobKind, LibraryProblem, MachineDefinition, MachineHardware,
-  MachineReference, MachineView, NewDisk, RemoveDisk, OsCatalog, ProbeReport, RevertRequest, Settings, Snapshot, SnapshotDeletePlan, SnapshotPlan, SnapshotPolicy, SnapshotTree, StorageOverview, TakeSnapshotRequest,
+  BackupFolder, BackupPolicy, BackupReference, CloneRequest, CreateBackup, CreateMachineRequest, DefinitionDifference, DiskWork, DiskWorkPlan, EncryptionState, FolderListing, GuestCommand,
+  GuestCommandResult, GuestCopy, GuestInfo, HardwareDifference, HardwarePlan, HardwareProperty, HardwareVersion, HostDevices, HostInfo, ImageReport, Job, JobKind, LibraryProblem,
+  ListBackups, MachineDefinition, MachineHardware, MachineReference, MachineView, NewDisk, OsCatalog, ProbeReport, RemoveDisk, RestoreBackup, RevertRequest, Settings, Snapshot,
+  SnapshotDeletePlan, SnapshotPlan, SnapshotPolicy, SnapshotTree, StorageOverview, TakeSnapshotRequest,
 } from '@shared/model'
 import type { MachineFiles } from '../library/paths'
 import type { ConsoleTickets } from './console-tickets'
@@ -135,6 +137,22 @@ export interface Clones {
   detach(id: string, reporter: JobReporter): Promise<void>
 }
 
+/** Backups of machines, in folders that people name. What takes long is given a reporter and is run as a job. */
+export interface Backups {
+  list(what: ListBackups): Promise<BackupFolder>
+  /** Throws what speaks against a backup before it begins: `FILE_NOT_FOUND` while the folder is away, `INVALID_INPUT`. */
+  requirePossible(request: Pick<CreateBackup, 'id' | 'folder'>): Promise<void>
+  create(request: CreateBackup, reporter: JobReporter): Promise<void>
+  /** Throws `IMAGE_DAMAGED` with every fault. */
+  verify(backup: BackupReference, reporter: JobReporter): Promise<void>
+  delete(backup: BackupReference, reporter: JobReporter): Promise<void>
+  /** Resolves to the machine that it became. */
+  restore(request: RestoreBackup, reporter: JobReporter): Promise<string>
+  /** The machine that a backup is of. Throws `NOT_FOUND` */
+  machineOf(backup: BackupReference): Promise<MachineReference>
+  setPolicy(id: string, policy: BackupPolicy | null): Promise<void>
+}
+
 /** What machines are made of. What takes long is given a reporter and is run as a job. */
 export interface Hardware {
   properties(id: string): Promise<HardwareProperty[]>
@@ -218,6 +236,7 @@ export interface HostServices {
   creation: MachineCreation
   snapshots: Snapshots
   clones: Clones
+  backups: Backups
   hardware: Hardware
   guests: Guests
   jobs: Jobs

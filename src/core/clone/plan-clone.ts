@@ -99,15 +99,15 @@ export function warmDefinition(running: MachineDefinition, clone: MachineDefinit
   }
   const { id, name, notes, createdAt, createdBy, origin } = clone
   return {
-    ...withTpmState(running, clone.tpm?.state ?? null), id, name, notes, createdAt, createdBy, origin, snapshotParentId: null, template: false, snapshotPolicy: null,
+    ...withTpmState(running, clone.tpm?.state ?? null), id, name, notes, createdAt, createdBy, origin, snapshotParentId: null, template: false, snapshotPolicy: null, backupPolicy: null,
     disks: running.disks.map(imageOf),
     firmware: running.firmware.type === 'uefi' ? { ...running.firmware, nvram: firstNvramPath } : running.firmware,
   }
 }
 
 /** A new machine has no past of its own, and nothing is taken of it by itself that nobody has asked for. */
-function origins({ id, name, createdAt, createdBy }: CloneIdentity, origin: MachineOrigin): Pick<MachineDefinition, 'id' | 'name' | 'createdAt' | 'createdBy' | 'origin' | 'snapshotParentId' | 'template' | 'snapshotPolicy'> {
-  return { id, name, createdAt, createdBy, origin, snapshotParentId: null, template: false, snapshotPolicy: null }
+function origins({ id, name, createdAt, createdBy }: CloneIdentity, origin: MachineOrigin): Pick<MachineDefinition, 'id' | 'name' | 'createdAt' | 'createdBy' | 'origin' | 'snapshotParentId' | 'template' | 'snapshotPolicy' | 'backupPolicy'> {
+  return { id, name, createdAt, createdBy, origin, snapshotParentId: null, template: false, snapshotPolicy: null, backupPolicy: null }
 }
 
 /** Whether a layer can be put upon a disk; false: a copy does as well, since nothing is written to it. */

@@ -148,6 +148,67 @@ export interface EngineSnapshots {
   resizeDisk(disk: string, bytes: number): Promise<void>
 }
 
+/** Names of marks: dirty bitmaps that began with a backup. */
+const markPrefix = 'ringside-'
+
+/** The mark that begins with a backup. */
+export function markOf(backupId: string): string {
+  return `${markPrefix}${backupId}`
+}
+
+export function isMark(name: string): boolean {
+  return name.startsWith(markPrefix)
+}
+
+/** A disk as a backup finds it. */
+export interface TrackedDisk {
+  virtualBytes: number
+  /** QEMU's name of it. */
+  format: string
+  writable: boolean
+  /** The marks that can be trusted, with the bytes that are dirty in each: what is not dirty is as it was in the backup that the mark began with. */
+  marks: Record<string, number>
+}
+
+/** How one disk is copied. */
+export interface BackupDiskOrder {
+  /** A disk's id, or `nvramLayer`. */
+  key: string
+  /** Absolute path of an empty qcow2 of the disk's length, with clusters of 64 KiB; what it will read from is not opened. On a drive that answers: the guest's writes wait for it. */
+  target: string
+  /** Only what is dirty in that mark; null: everything. */
+  since: string | null
+  /** Begins a mark at that instant; null: the disk can have none. */
+  track: string | null
+  compress: boolean
+}
+
+export interface BackupOrder {
+  disks: readonly BackupDiskOrder[]
+  /** Hold the guest's file systems still through its agent, for at most so long, where it answers. null: don't. */
+  freezeMs: number | null
+}
+
+export interface BackupTaken {
+  /** ISO 8601, UTC. */
+  takenAt: string
+  /** How long the guest stood still, milliseconds; null when it was paused anyway. */
+  pauseMs: number | null
+  quiesced: boolean
+  /** Why it is less than was asked for, a sentence each. */
+  notes: string[]
+}
+
+/** Backups of a machine that runs or is paused. */
+export interface EngineBackups {
+  /** By disk id and `nvramLayer`. Marks that can't be trusted any more are removed. */
+  trackedDisks(): Promise<Record<string, TrackedDisk>>
+  /** Copies all disks as they are at one instant; the guest goes on meanwhile. When it throws, the guest goes on as before, no mark of it is left, and what was written is of no use. */
+  takeBackup(order: BackupOrder, onProgress: (fraction: number | null) => void, signal: AbortSignal): Promise<BackupTaken>
+  /** Removes every other mark of the disks. */
+  keepMarks(marks: readonly string[]): Promise<void>
+}
+
 /**
  * What is asked of the guest through its agent. All throw `CAPABILITY_MISSING` when the machine has no channel, no agent answers or it has no such command, `ILLEGAL_STATE` while the
  * guest is paused, `TIMED_OUT`, `PROTOCOL` when the agent talks nonsense, `GUEST_FAILED` when the guest could not.
@@ -188,7 +249,7 @@ export interface EngineMetrics {
 }
 
 /** One running machine of an engine. Lives in the machine's worker. */
-export interface RunningMachine extends EngineLifecycle, EngineSnapshots, EngineHardware, EngineDisplay, EngineMetrics, AsyncDisposable {
+export interface RunningMachine extends EngineLifecycle, EngineSnapshots, EngineBackups, EngineHardware, EngineDisplay, EngineMetrics, AsyncDisposable {
   readonly guest: EngineGuest
   readonly qemuPid: number
   readonly paused: boolean

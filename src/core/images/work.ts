@@ -1,5 +1,5 @@
 import { randomBytes, createHash } from 'node:crypto'
-import { chmod, link, lstat, open, rename, rm, stat } from 'node:fs/promises'
+import { chmod, link, lstat, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join } from 'node:path'
 import { RingsideError } from '@shared/errors'
 import { checksumNote, type DiskFormat, type DiskWork } from '@shared/model'
@@ -203,11 +203,22 @@ export async function repairDisk(at: AtWork, subject: Subject, { what }: Work<'r
   const { path } = subject
   if (what === 'all') job.note(`The file as it was is kept: ${await keepCopy(at, path)}`)
   signal.throwIfAborted()
+  if (what === 'all') await dropMarksBeside(tool, path)
   job.report(null, 'Mending the image')
   await tool.repair(path, what)
   await syncFile(path)
   await context.atStep('image:repaired')
   await checkDisk(at, subject)
+}
+
+/** What layers above read from it may be other than it was afterwards, and nothing notes that: their next backup is whole. */
+async function dropMarksBeside(tool: QemuImg, path: string): Promise<void> {
+  for (const name of await readdir(dirname(path))) {
+    const file = join(dirname(path), name)
+    if (file === path || !name.endsWith('.qcow2') || !(await lstat(file)).isFile()) continue
+    await tool.dropMarks(file)
+    await syncFile(file)
+  }
 }
 
 async function keepCopy({ context, job, signal }: AtWork, path: string): Promise<string> {

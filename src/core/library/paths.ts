@@ -329,3 +329,56 @@ function realPath(path: string): string {
     return resolve(path)
   }
 }
+
+/** The files of one backup, in a folder of their own. */
+export interface BackupFiles {
+  readonly folder: string
+  /** In a folder that has the backup's name, there is the backup. */
+  readonly manifest: string
+  /** The manifest of one that was deleted, and whose disks the next one still reads from. */
+  readonly deleted: string
+  /** What came of looking at it last. */
+  readonly verified: string
+  /** @param key a disk's id, or `nvramLayer` */
+  disk(key: string): string
+  /** SHA-256 of each MiB of a disk, one after the other. */
+  blocks(key: string): string
+}
+
+/** @param setFolder that of the machine, in a folder for backups. @param name the backup's id, or that of a folder in the making */
+export function backupFiles(setFolder: string, name: string): BackupFiles {
+  const folder = join(setFolder, name)
+  return {
+    folder,
+    manifest: join(folder, 'backup.json'),
+    deleted: join(folder, 'deleted.json'),
+    verified: join(folder, 'verified.json'),
+    disk: (key) => join(folder, backupDiskName(key)),
+    blocks: (key) => join(folder, `${key}.blocks`),
+  }
+}
+
+/** A disk's file in the folder of its backup; the same in every backup of a chain. */
+export function backupDiskName(key: string): string {
+  return `${key}.qcow2`
+}
+
+/** What an incremental backup's disk names the one below it by. Every backup is as deep in its folder, also while it is made. */
+export function backupBacking(parentId: string, key: string): string {
+  return `../${parentId}/${backupDiskName(key)}`
+}
+
+/** A backup in the making. */
+export function partialBackupName(backupId: string): string {
+  return `.partial-${backupId}`
+}
+
+/** A backup on its way out, in which nothing is read any more. */
+export function removedBackupName(backupId: string): string {
+  return `.removed-${backupId}`
+}
+
+/** Tells a folder for backups from another one at the same path: a mount point without its drive, say. */
+export function backupMarkPath(folder: string): string {
+  return join(folder, '.ringside-backups.json')
+}

@@ -81,6 +81,17 @@ export const workerCommands = {
   },
   /** Sends `progress`; `cancel` stops it. See `EngineSnapshots.pullLayer`. */
   pullLayer: { input: z.object({ disk: z.string(), layer: z.string(), base: z.string().nullable(), backingName: z.string().nullable() }), output: Nothing },
+  /** See `EngineBackups`. */
+  trackedDisks: { input: Nothing, output: z.object({ disks: z.record(z.string(), z.object({ virtualBytes: z.number(), format: z.string(), writable: z.boolean(), marks: z.record(z.string(), z.number()) })) }) },
+  /** Sends `progress`; `cancel` stops it. */
+  takeBackup: {
+    input: z.object({
+      disks: z.array(z.object({ key: z.string(), target: z.string(), since: z.string().nullable(), track: z.string().nullable(), compress: z.boolean() })),
+      freezeMs: z.number().nullable(),
+    }),
+    output: z.object({ takenAt: z.string(), pauseMs: z.number().nullable(), quiesced: z.boolean(), notes: z.array(z.string()) }),
+  },
+  keepMarks: { input: z.object({ marks: z.array(z.string()) }), output: Nothing },
   /** Makes a disk longer. See `EngineSnapshots.resizeDisk`. */
   resizeDisk: { input: z.object({ disk: z.string(), bytes: z.number() }), output: Nothing },
   /** See `EngineGuest`. `cancel` kills the program. */

@@ -63,6 +63,6 @@ function hardwareOf(definition: MachineDefinition): object {
   const tops = Object.fromEntries(Object.keys(topsOf(definition)).map((key) => [key, 'the layer on top']))
   return {
     ...withTpmState(withTops(definition, tops), definition.tpm === null ? null : tpmStatePath(tpmLine(definition.tpm.state))),
-    schemaVersion: 0, createdBy: '', createdAt: '', id: '', name: '', notes: '', snapshotParentId: null, template: false, origin: null, snapshotPolicy: null,
+    schemaVersion: 0, createdBy: '', createdAt: '', id: '', name: '', notes: '', snapshotParentId: null, template: false, origin: null, snapshotPolicy: null, backupPolicy: null,
   }
 }

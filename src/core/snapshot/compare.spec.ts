@@ -75,7 +75,7 @@ test('who the machine is makes no difference', () => {
 })
 
 test('every part of a definition is compared, or stays the machine’s own', () => {
-  const staysOwn = ['schemaVersion', 'createdBy', 'id', 'name', 'notes', 'createdAt', 'snapshotParentId', 'template', 'origin', 'snapshotPolicy']
+  const staysOwn = ['schemaVersion', 'createdBy', 'id', 'name', 'notes', 'createdAt', 'snapshotParentId', 'template', 'origin', 'snapshotPolicy', 'backupPolicy']
   const compared = new Set(factsOf(machine).map(({ path }) => path.split('.')[0]))
   expect(Object.keys(MachineDefinition.shape).filter((field) => !staysOwn.includes(field) && !compared.has(field))).toEqual([])
 })

@@ -23,26 +23,29 @@ export interface Retainable {
  * @param timeZone IANA name; absent: the computer's
  */
 export function prunable<S extends Retainable>(snapshots: readonly S[], keep: SnapshotPolicy['keep'], now: Date, timeZone?: string): S[] {
+  const ours = snapshots.filter((snapshot) => isOurs(snapshot) && Date.parse(snapshot.takenAt) <= now.getTime())
+  const kept = newestOfEach(ours, keep, timeZone)
+  return ours.filter((snapshot) => !kept.has(snapshot) && snapshot.clones.length === 0).sort((a, b) => Date.parse(a.takenAt) - Date.parse(b.takenAt))
+}
+
+/** The newest of each of the last so many hours, days and weeks of which there is one. */
+export function newestOfEach<T extends { readonly takenAt: string }>(items: readonly T[], keep: SnapshotPolicy['keep'], timeZone?: string): Set<T> {
   const periodsOf = localPeriods(timeZone)
-  const newestFirst = snapshots
-    .filter((snapshot) => isOurs(snapshot) && Date.parse(snapshot.takenAt) <= now.getTime())
-    .map((snapshot) => ({ snapshot, at: Date.parse(snapshot.takenAt) }))
-    .sort((a, b) => b.at - a.at)
-    .map(({ snapshot, at }) => ({ snapshot, periods: periodsOf(new Date(at)) }))
-  const kept = new Set<S>()
+  const newestFirst = items.map((item) => ({ item, at: Date.parse(item.takenAt) })).sort((a, b) => b.at - a.at).map(({ item, at }) => ({ item, periods: periodsOf(new Date(at)) }))
+  const kept = new Set<T>()
   const keepNewestOfEach = (period: keyof Periods, count: number): void => {
     const seen = new Set<string>()
-    for (const { snapshot, periods } of newestFirst) {
+    for (const { item, periods } of newestFirst) {
       if (seen.has(periods[period])) continue
       if (seen.size === count) return
       seen.add(periods[period])
-      kept.add(snapshot)
+      kept.add(item)
     }
   }
   keepNewestOfEach('hour', keep.hourly)
   keepNewestOfEach('day', keep.daily)
   keepNewestOfEach('week', keep.weekly)
-  return newestFirst.flatMap(({ snapshot }) => (kept.has(snapshot) || snapshot.clones.length > 0 ? [] : [snapshot])).reverse()
+  return kept
 }
 
 function isOurs({ kind, name, description }: Retainable): boolean {

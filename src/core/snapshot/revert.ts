@@ -164,6 +164,6 @@ function requireLayers(survey: Survey, manifest: SnapshotManifest): void {
 
 /** Hardware and disks go back; who the machine is does not. */
 export function revertedDefinition(today: MachineDefinition, { id, definition }: Pick<SnapshotManifest, 'id' | 'definition'>, overlays: Tops, tpmState: string | null): MachineDefinition {
-  const { name, notes, origin, snapshotPolicy, template, createdAt, createdBy } = today
-  return { ...withTpmState(withTops(definition, overlays), tpmState), id: today.id, name, notes, origin, snapshotPolicy, template, createdAt, createdBy, snapshotParentId: id }
+  const { name, notes, origin, snapshotPolicy, backupPolicy, template, createdAt, createdBy } = today
+  return { ...withTpmState(withTops(definition, overlays), tpmState), id: today.id, name, notes, origin, snapshotPolicy, backupPolicy, template, createdAt, createdBy, snapshotParentId: id }
 }

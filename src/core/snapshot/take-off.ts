@@ -10,7 +10,7 @@ import { throwIfCancelled, type Work } from './context'
 import { differingKeys, type Tops, topsOf, withTops, withTpmState } from './definition-layers'
 import { makeSnapshotFolder, removeSnapshotFolder } from './manifest'
 import { frozenBases } from './obstacles'
-import { makeOverlays } from './overlays'
+import { makeOverlays, syncFile } from './overlays'
 import { inFolder } from './survey'
 import { completeSnapshot, nameMemory, partialRam, type Taking } from './taking'
 import { removeUnnamed } from './unnamed'
@@ -34,6 +34,7 @@ export async function takeOff(work: Work, taking: Taking): Promise<SnapshotManif
   throwIfCancelled(signal, 'The snapshot')
   const overlays = await makeOverlays(tool, survey.folder, frozenBases(survey))
   try {
+    await carryMarks(work, survey, before, overlays)
     await context.atStep('take:overlays-made')
     await makeSnapshotFolder(held.stored.paths.snapshotsFolder, files)
     await context.library.update(held.id, (now) => withTops(now, overlays))
@@ -63,6 +64,23 @@ export async function takeOff(work: Work, taking: Taking): Promise<SnapshotManif
     throw error
   } finally {
     if (saved !== null) await held.refresh()
+  }
+}
+
+/** What notes the guest's writes for the next backup goes on in the overlays. Where that can't be had, the next backup is whole. */
+async function carryMarks({ context, held }: Work, survey: Taking['survey'], before: Tops, overlays: Tops): Promise<void> {
+  const tool = await context.imageTool()
+  for (const [key, own] of Object.entries(overlays)) {
+    const lower = before[key]
+    if (lower === undefined) continue
+    try {
+      const marks = await tool.marks(inFolder(survey, lower))
+      if (marks.length === 0) continue
+      await tool.carryMarks(inFolder(survey, own), inFolder(survey, lower), marks)
+      await syncFile(inFolder(survey, own))
+    } catch (error) {
+      held.log('snapshot.marksNotCarried', { key, message: (error as Error).message })
+    }
   }
 }
 

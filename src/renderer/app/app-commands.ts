@@ -45,6 +45,7 @@ export function useAppCommands(): void {
     'alt+2': tab('console'),
     'alt+3': tab('snapshots'),
     'alt+4': tab('hardware'),
+    'alt+5': tab('backups'),
     'mod+shift+s': takeSnapshot,
     'mod+Enter': () => void (selected()?.state === 'paused' ? actions.resume : actions.start).run(),
     'mod+shift+p': () => void (selected()?.state === 'paused' ? actions.resume : actions.pause).run(),

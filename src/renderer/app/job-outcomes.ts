@@ -49,6 +49,15 @@ export function useJobOutcomes(): void {
         notify({ kind: 'done', title: job.kind === 'snapshot.take' ? `A snapshot of ${called()} was taken` : `${called()} was reverted`, action: { label: 'Show the snapshots', run: () => void router.push(`/machines/${id}/snapshots`) } })
         return
       }
+      case 'backup.create':
+      case 'backup.verify':
+      case 'backup.delete':
+        if (!jobs.isOwn(job.id) || router.currentRoute.value.path === `/machines/${id}/backups`) return
+        notify({ kind: 'done', title: `${job.title}: done`, action: { label: 'Show the backups', run: () => void router.push(`/machines/${id}/backups`) } })
+        return
+      case 'backup.restore':
+        if (jobs.isOwn(job.id)) notify({ kind: 'done', title: `${called()} is restored`, action: { label: 'Show it', run: () => void router.push(`/machines/${id}/overview`) } })
+        return
       case 'machine.template':
       case 'disk.convert':
         if (!jobs.isOwn(job.id)) return

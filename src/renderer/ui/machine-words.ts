@@ -4,7 +4,7 @@ import { stateLooks } from './state-look'
 /** What is being done with a machine beside its state, for a place where its state stands as well. */
 export const taskWords: Readonly<Record<MachineTask, string>> = {
   snapshot: 'Taking a snapshot', revert: 'Reverting', deleteSnapshot: 'Deleting a snapshot', clone: 'Being cloned', template: 'Freezing or thawing a template',
-  detach: 'Becoming independent', convert: 'Converting its disks', cleanUp: 'Tidying its folder', hardware: 'Changing its hardware', diskWork: 'Working on one of its disks',
+  detach: 'Becoming independent', convert: 'Converting its disks', cleanUp: 'Tidying its folder', hardware: 'Changing its hardware', backUp: 'Being backed up', restore: 'Being restored', diskWork: 'Working on one of its disks',
 }
 
 /** What a machine is doing, in a few words: a template is no machine that is off, and a disposable run is marked. */

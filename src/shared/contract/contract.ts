@@ -2,8 +2,10 @@ import { eventIterator, oc } from '@orpc/contract'
 import { z } from 'zod'
 import { ErrorCode, ErrorData, Issue } from '../errors'
 import {
-  CloneRequest, CreateMachineRequest, DefinitionDifference, DiskWork, DiskWorkPlan, EncryptionState, FolderListing, fitsOneMessage, GuestCommand, GuestCommandResult, GuestCopy, GuestInfo, GuestPassword, GuestUserName, GivenPassphrase, HardwareDifference, HardwarePlan, HardwareProperty, HardwareVersion, HostDevices, HostInfo, ImageReport, Job, LibraryProblem, MachineHardware, MachineId, MachineName, MachineReference,
-  MachineView, MetricsSample, NewDisk, OsCatalog, Passphrase, ProbeReport, RemoveDisk, RevertRequest, Settings, Snapshot, SnapshotDeletePlan, SnapshotDescription, SnapshotId, SnapshotName, SnapshotPlan,
+  BackupFolder, BackupPolicy, BackupReference, CloneRequest, CreateBackup, CreateMachineRequest, DefinitionDifference, DiskWork, DiskWorkPlan, EncryptionState, fitsOneMessage,
+  FolderListing, GivenPassphrase, GuestCommand, GuestCommandResult, GuestCopy, GuestInfo, GuestPassword, GuestUserName, HardwareDifference, HardwarePlan, HardwareProperty, HardwareVersion,
+  HostDevices, HostInfo, ImageReport, Job, LibraryProblem, ListBackups, MachineHardware, MachineId, MachineName, MachineReference, MachineView, MetricsSample, NewDisk, OsCatalog,
+  Passphrase, ProbeReport, RemoveDisk, RestoreBackup, RevertRequest, Settings, Snapshot, SnapshotDeletePlan, SnapshotDescription, SnapshotId, SnapshotName, SnapshotPlan,
   SnapshotPolicy, SnapshotTree, StorageOverview, TakeSnapshotRequest,
 } from '../model'
 
@@ -160,6 +162,20 @@ export const contract = {
     forget: base.input(byId).output(EncryptionState),
     /** The disk key, which opens the images with any program that knows LUKS in qcow2. */
     diskKey: base.input(byId.extend({ passphrase: GivenPassphrase })).output(z.object({ key: z.string() })),
+  },
+  backup: {
+    /** What lies in a folder for backups; also while its drive is away, which it says. */
+    list: base.input(ListBackups).output(BackupFolder),
+    /** A machine as it is at one instant: a job. Only what was written since the last backup there, where that can be proved. */
+    create: base.input(CreateBackup).output(Job),
+    /** Reads everything of a backup again: a job. It fails with every fault. */
+    verify: base.input(BackupReference).output(Job),
+    /** A new machine, or the same one as it was: a job, `job.machineId` names it. */
+    restore: base.input(RestoreBackup.extend({ startWhenRestored: z.boolean().default(false) })).output(Job),
+    /** Others that go on from it are whole afterwards: a job. */
+    delete: base.input(BackupReference).output(Job),
+    /** null: no folder and no automatic backups any more; those that are there stay. */
+    setPolicy: base.input(byId.extend({ policy: BackupPolicy.omit({ folderId: true }).nullable() })).output(MachineView),
   },
   metrics: {
     /** Up to ten minutes of history of each running machine, then a sample a second. Readings are only taken for all while somebody watches. */

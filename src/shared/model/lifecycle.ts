@@ -6,12 +6,12 @@ export type MachineState = z.infer<typeof MachineState>
 
 export const MachineAction = z.enum([
   'start', 'pause', 'resume', 'shutDown', 'reset', 'powerOff', 'save', 'discardSaved', 'rename', 'delete', 'openConsole', 'screenshot', 'edit',
-  'takeSnapshot', 'revert', 'deleteSnapshot', 'clone', 'makeTemplate', 'unmakeTemplate', 'detach', 'convertDisks', 'changeHardware', 'useGuest', 'workOnDisk',
+  'takeSnapshot', 'revert', 'deleteSnapshot', 'clone', 'makeTemplate', 'unmakeTemplate', 'detach', 'convertDisks', 'changeHardware', 'useGuest', 'workOnDisk', 'backUp', 'restore',
 ])
 export type MachineAction = z.infer<typeof MachineAction>
 
 /** Work on a machine's disks that goes on beside its state and has the machine for itself. */
-export const MachineTask = z.enum(['snapshot', 'revert', 'deleteSnapshot', 'clone', 'template', 'detach', 'convert', 'cleanUp', 'hardware', 'diskWork'])
+export const MachineTask = z.enum(['snapshot', 'revert', 'deleteSnapshot', 'clone', 'template', 'detach', 'convert', 'cleanUp', 'hardware', 'diskWork', 'backUp', 'restore'])
 export type MachineTask = z.infer<typeof MachineTask>
 
 const settled: readonly MachineState[] = ['stopped', 'crashed', 'saved', 'running', 'paused']
@@ -42,6 +42,9 @@ export const legalStates: Readonly<Record<MachineAction, readonly MachineState[]
   detach: off,
   convertDisks: ['stopped', 'crashed'],
   workOnDisk: settled,
+  backUp: settled,
+  // What the guest has in its memory does not fit other disks.
+  restore: ['stopped', 'crashed'],
   // Saved memory fits the hardware that it was saved with, and no other.
   changeHardware: ['stopped', 'crashed', 'running', 'paused'],
   useGuest: ['running'],
@@ -51,21 +54,21 @@ export const legalStates: Readonly<Record<MachineAction, readonly MachineState[]
 const besideTask: readonly MachineAction[] = ['openConsole', 'screenshot', 'powerOff', 'useGuest']
 
 /** What a template refuses: it is frozen for its clones. */
-const notForTemplates: readonly MachineAction[] = ['start', 'discardSaved', 'edit', 'takeSnapshot', 'revert', 'deleteSnapshot', 'makeTemplate', 'detach', 'convertDisks', 'changeHardware']
+const notForTemplates: readonly MachineAction[] = ['start', 'discardSaved', 'edit', 'takeSnapshot', 'revert', 'deleteSnapshot', 'makeTemplate', 'detach', 'convertDisks', 'changeHardware', 'restore']
 
 /** What a disposable run refuses: what it has written is nowhere that a snapshot, a saved state or a clone could stand on. */
-const notWhileDisposable: readonly MachineAction[] = ['save', 'takeSnapshot', 'revert', 'deleteSnapshot', 'clone', 'makeTemplate', 'changeHardware']
+const notWhileDisposable: readonly MachineAction[] = ['save', 'takeSnapshot', 'revert', 'deleteSnapshot', 'clone', 'makeTemplate', 'changeHardware', 'backUp']
 
 const actionWords: Readonly<Record<MachineAction, string>> = {
   start: 'start', pause: 'pause', resume: 'resume', shutDown: 'shut down', reset: 'reset', powerOff: 'power off', save: 'save',
   discardSaved: 'discard the saved state of', rename: 'rename', delete: 'delete', openConsole: 'open the console of',
   screenshot: 'take a screenshot of', edit: 'edit', takeSnapshot: 'take a snapshot of', revert: 'revert', deleteSnapshot: 'delete a snapshot of',
-  clone: 'clone', makeTemplate: 'make a template of', unmakeTemplate: 'turn back into a machine', detach: 'make independent', convertDisks: 'convert the disks of', workOnDisk: 'work on a disk of', changeHardware: 'change the hardware of', useGuest: 'reach the guest agent of',
+  clone: 'clone', makeTemplate: 'make a template of', unmakeTemplate: 'turn back into a machine', detach: 'make independent', convertDisks: 'convert the disks of', workOnDisk: 'work on a disk of', changeHardware: 'change the hardware of', useGuest: 'reach the guest agent of', backUp: 'back up', restore: 'restore',
 }
 
 const taskWords: Readonly<Record<MachineTask, string>> = {
   snapshot: 'a snapshot is being taken', revert: 'it is being reverted', deleteSnapshot: 'a snapshot is being deleted', clone: 'it is being cloned',
-  template: 'it is becoming a template or a machine again', detach: 'it is being made independent', convert: 'its disks are being converted', cleanUp: 'its folder is being tidied', diskWork: 'one of its disks is being worked on', hardware: 'its hardware is being changed',
+  template: 'it is becoming a template or a machine again', detach: 'it is being made independent', convert: 'its disks are being converted', cleanUp: 'its folder is being tidied', diskWork: 'one of its disks is being worked on', hardware: 'its hardware is being changed', backUp: 'it is being backed up', restore: 'a backup of it is being restored',
 }
 
 const stateWords: Readonly<Record<MachineState, string>> = {

@@ -58,7 +58,7 @@ export type MachineView = z.infer<typeof MachineView>
 export const LibraryProblem = z.object({
   folder: z.string(),
   path: z.string(),
-  code: z.enum(['DEFINITION_DAMAGED', 'DEFINITION_NEWER', 'FILE_UNREADABLE', 'RUNS_WITHOUT_DEFINITION', 'AUTOMATIC_SNAPSHOT_FAILED']),
+  code: z.enum(['DEFINITION_DAMAGED', 'DEFINITION_NEWER', 'FILE_UNREADABLE', 'RUNS_WITHOUT_DEFINITION', 'AUTOMATIC_SNAPSHOT_FAILED', 'BACKUP_FAILED']),
   message: z.string(),
   hint: z.string(),
 })

@@ -48,6 +48,23 @@ export const SnapshotPolicy = z.object({
 })
 export type SnapshotPolicy = z.infer<typeof SnapshotPolicy>
 
+/** Where backups of a machine go, and when. */
+export const BackupPolicy = z.object({
+  /** Absolute path; it may be on a drive that is not always there. */
+  folder: z.string().min(1).max(4096),
+  /** What the folder's own mark says: a mount point whose drive is away is another folder. null: not known yet. */
+  folderId: z.uuid().nullable().default(null),
+  /** null: only when somebody asks. */
+  every: z.enum(['hour', 'day', 'week']).nullable().default(null),
+  keep: SnapshotPolicy.shape.keep.default({ hourly: 0, daily: 7, weekly: 4 }),
+  compress: z.boolean().default(true),
+  /** Hold the guest's file systems still through its agent, where it answers. */
+  quiesce: z.boolean().default(true),
+  /** Read everything again when it is written. */
+  verify: z.boolean().default(false),
+})
+export type BackupPolicy = z.infer<typeof BackupPolicy>
+
 /**
  * The stored definition of a machine, the content of `machine.json`. It says what the machine is, never what it is doing.
  * Sizes are MiB (2^20 bytes) where named so.
@@ -153,6 +170,8 @@ export const MachineDefinition = z.object({
   origin: MachineOrigin.nullable().default(null),
   /** null: no automatic snapshots. */
   snapshotPolicy: SnapshotPolicy.nullable().default(null),
+  /** null: nobody has said where backups go. */
+  backupPolicy: BackupPolicy.nullable().default(null),
 })
 export type MachineDefinition = z.infer<typeof MachineDefinition>
 

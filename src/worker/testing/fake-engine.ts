@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { Duplex, duplexPair } from 'node:stream'
 import { RingsideError } from '@shared/errors'
-import { type Engine, type EngineEvent, type EngineGuest, type LaunchPlan, nvramLayer, type PullRequest, type RunningMachine, type SnapshotOrder, type SnapshotTaken } from '@core/engine/engine'
+import { type BackupTaken, type Engine, type EngineEvent, type EngineGuest, type LaunchPlan, nvramLayer, type PullRequest, type RunningMachine, type SnapshotOrder, type SnapshotTaken, type TrackedDisk } from '@core/engine/engine'
 import { type LiveChange, withLiveChange } from '@core/engine/live-change'
 import { imagePath, runtimePaths } from '@core/library/paths'
 import type { MachineDefinition, MemoryMethod, MetricsSample } from '@shared/model'
@@ -197,6 +197,21 @@ export class FakeMachine implements RunningMachine {
 
   resizeDisk(disk: string, bytes: number): Promise<void> {
     this.calls.push(`resizeDisk ${disk} ${String(bytes)}`)
+    return Promise.resolve()
+  }
+
+  trackedDisks(): Promise<Record<string, TrackedDisk>> {
+    this.calls.push('trackedDisks')
+    return Promise.resolve({})
+  }
+
+  takeBackup(): Promise<BackupTaken> {
+    this.calls.push('takeBackup')
+    return Promise.resolve({ takenAt: '2026-01-01T00:00:00.000Z', pauseMs: 1, quiesced: false, notes: [] })
+  }
+
+  keepMarks(marks: readonly string[]): Promise<void> {
+    this.calls.push(`keepMarks ${marks.join(' ')}`)
     return Promise.resolve()
   }
 

@@ -1,11 +1,11 @@
-import type { Clones, Encryption, Hardware, HostServices, Images, JobReporter, MachineManager, Snapshots } from '@core/app/services'
+import type { Backups, Clones, Encryption, Hardware, HostServices, Images, JobReporter, MachineManager, Snapshots } from '@core/app/services'
 
 /** The services of a host that tests call, in this process or in another one. */
-export const calledServices = ['machines', 'snapshots', 'clones', 'images', 'hardware', 'encryption'] as const
+export const calledServices = ['machines', 'snapshots', 'clones', 'images', 'hardware', 'encryption', 'backups'] as const
 export type CalledService = (typeof calledServices)[number]
 
 /** Calls that are given a reporter, as the last argument. */
-const reported = new Set(['save', 'take', 'revert', 'delete', 'cleanUp', 'convertDisks', 'clone', 'makeTemplate', 'detach', 'work', 'addDisk', 'removeDisk'])
+const reported = new Set(['save', 'take', 'revert', 'delete', 'cleanUp', 'convertDisks', 'clone', 'makeTemplate', 'detach', 'work', 'addDisk', 'removeDisk', 'create', 'verify', 'restore'])
 
 type Call<Method> = Method extends (...args: [...infer Given, JobReporter]) => Promise<infer Result>
   ? (...args: Given) => Promise<Result>
@@ -23,6 +23,7 @@ export interface HostCalls {
   readonly images: Called<Images>
   readonly hardware: Called<Hardware>
   readonly encryption: Called<Encryption>
+  readonly backups: Called<Backups>
 }
 
 /** @param call does what is asked for, wherever the host is */

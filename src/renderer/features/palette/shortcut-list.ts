@@ -32,6 +32,7 @@ export const shortcutGroups: readonly { title: string; entries: readonly { keys:
       { keys: 'alt+2', does: 'Console' },
       { keys: 'alt+3', does: 'Snapshots' },
       { keys: 'alt+4', does: 'Hardware' },
+      { keys: 'alt+5', does: 'Backups' },
     ],
   },
   {

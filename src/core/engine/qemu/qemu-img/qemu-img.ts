@@ -8,6 +8,7 @@ import { z } from 'zod'
 import { isRingsideError, RingsideError, type ProcessFailure } from '@shared/errors'
 import type { DiskFormat } from '@shared/model'
 import type { ConvertRequest, ImageTool, ImageToolInfo } from '../../../storage/image-tool'
+import { isMark } from '../../engine'
 import { lastLines } from '../process/qemu-log'
 import { classifyImageFailure } from './classify'
 import type { JsonObject } from '../qmp/qmp-types'
@@ -48,8 +49,8 @@ export interface Backing { name: string; format: DiskFormat }
 /** An image with its format. */
 export interface ImageFile { path: string; format: DiskFormat }
 
-/** A stretch of a disk, bytes. `zero`: it reads as zeroes. */
-export interface ImageExtent { start: number; length: number; zero: boolean; data: boolean }
+/** A stretch of a disk, bytes. `zero`: it reads as zeroes. `depth`: which layer it is read from, 0 being the image itself. */
+export interface ImageExtent { start: number; length: number; depth: number; zero: boolean; data: boolean }
 
 export interface RebaseRequest {
   /** A qcow2, which reads the same at every moment and afterwards. */
@@ -92,6 +93,12 @@ export interface QemuImg extends ImageTool {
   readStretch(image: ImageFile, stretch: { start: number; length: number }, target: string, signal?: AbortSignal): Promise<void>
   /** Bytes of data that a qcow2 reads from itself, from the layer below it, and so on downwards. @param signal ends a long look */
   dataByDepth(path: string, signal?: AbortSignal): Promise<number[]>
+  /** The marks of backups in a qcow2 that nobody has open, and that can be trusted. */
+  marks(path: string): Promise<string[]>
+  /** Gives an empty overlay the marks of the layer below it; whole, or it does not have them. Nobody may have either open. */
+  carryMarks(overlay: string, lower: string, marks: readonly string[]): Promise<void>
+  /** Makes a qcow2 part of no backup any more: what is written to it from now on is not noted. */
+  dropMarks(path: string): Promise<void>
   /** @param shrink must be said when the image becomes smaller: what lies behind the new end is lost */
   resize(path: string, format: 'qcow2' | 'raw', bytes: number, shrink?: boolean): Promise<void>
 }
@@ -99,6 +106,9 @@ export interface QemuImg extends ImageTool {
 const Info = z.object({ 'virtual-size': z.number(), 'actual-size': z.number().default(0) })
 const Check = z.object({ 'check-errors': z.number(), corruptions: z.number().default(0), leaks: z.number().default(0) })
 const Extent = z.object({ start: z.number(), length: z.number(), depth: z.number(), zero: z.boolean(), data: z.boolean() })
+const Bitmap = z.object({ name: z.string(), flags: z.array(z.string()) })
+type Bitmap = z.infer<typeof Bitmap>
+const Bitmaps = z.object({ 'format-specific': z.object({ data: z.object({ bitmaps: z.array(Bitmap).optional() }) }).optional() })
 const Measure = z.object({ required: z.number(), 'fully-allocated': z.number() })
 
 /** For what reads only an image's tables. A conversion takes as long as it takes. */
@@ -161,7 +171,17 @@ export function createImageTool(program: string, keys: ImageKeys | null = null):
       // `-u`: the image below may be in use, and what it reads from is none of this program's business.
       await create(path, ['-f', 'qcow2', '-F', backingFormat, '-u', '-b', backing, ...optionArguments(options)], virtualBytes, { key: null })
     },
+    marks: async (path) => (await bitmapsOf(path)).filter(({ flags }) => flags.includes('auto') && !flags.includes('in-use')).map(({ name }) => name),
+    carryMarks: async (overlay, lower, marks) => {
+      for (const name of marks) {
+        // Disabled until it holds everything: cut off before that, nobody trusts it.
+        await run(['bitmap', '--add', '--disable', '--merge', name, '--enable', '-g', '65536', '-F', 'qcow2', '-b', lower, '-f', 'qcow2', overlay, name], overlay)
+      }
+    },
+    dropMarks: (path) => dropMarks(path, () => true),
     resize: async (path, format, bytes, shrink = false) => {
+      // What is cut off and comes back empty would not be noted. And QEMU refuses any change while there is one that was not closed in order.
+      if (format === 'qcow2') await dropMarks(path, ({ flags }) => shrink || flags.includes('in-use'))
       await runOn(path, format, (image) => ['resize', '-q', ...(shrink ? ['--shrink'] : []), ...image, String(bytes)], [0], { timeoutMs: null })
     },
     convert: (request) => convert(request),
@@ -188,7 +208,10 @@ export function createImageTool(program: string, keys: ImageKeys | null = null):
     },
     repair: async (path, what = 'all') => {
       // 3: space is lost, and data is not. 2: data is wrong still, which the next check tells.
+      // What is mended is other than it was, and nobody notes it.
+      if (what === 'all') await dropMarks(path, () => true).catch(() => undefined)
       await runOn(path, 'qcow2', (image) => ['check', '-q', '-r', what, ...image], what === 'leaks' ? [0, 2, 3] : [0, 3], { timeoutMs: null })
+      if (what === 'all') await dropMarks(path, () => true)
     },
     compare: async (one, other, onProgress, signal) => {
       const progress = new ProgressReader(onProgress)
@@ -217,7 +240,16 @@ export function createImageTool(program: string, keys: ImageKeys | null = null):
     },
   }
 
-  async function eachExtent({ path, format }: ImageFile, visit: (extent: ImageExtent & { depth: number }) => void, signal?: AbortSignal): Promise<void> {
+  async function bitmapsOf(path: string): Promise<Bitmap[]> {
+    const found = Bitmaps.parse(JSON.parse((await run(['info', '--output=json', '-U', '-f', 'qcow2', '--', path], path)).stdout))
+    return (found['format-specific']?.data.bitmaps ?? []).filter(({ name }) => isMark(name))
+  }
+
+  async function dropMarks(path: string, which: (bitmap: Bitmap) => boolean): Promise<void> {
+    for (const bitmap of (await bitmapsOf(path)).filter(which)) await run(['bitmap', '--remove', '-f', 'qcow2', path, bitmap.name], path)
+  }
+
+  async function eachExtent({ path, format }: ImageFile, visit: (extent: ImageExtent) => void, signal?: AbortSignal): Promise<void> {
     let rest = ''
     await runOn(path, format, (image) => ['map', '--output=json', '-U', ...image], [0], {
       timeoutMs: null,

@@ -74,7 +74,8 @@ export interface BlockNodeInfo {
   drv: string
   file: string
   ro: boolean
-  image?: { 'format-specific'?: { type: string; data: JsonObject } }
+  image?: { 'virtual-size'?: number; 'format-specific'?: { type: string; data: JsonObject } }
+  'dirty-bitmaps'?: { name?: string; count: number; recording: boolean; persistent: boolean; busy: boolean; inconsistent?: boolean }[]
 }
 
 export interface TransactionAction { [key: string]: Json; type: string; data: JsonObject }
@@ -153,6 +154,7 @@ export interface QmpCommands {
   'blockdev-del': { arguments: { 'node-name': string }; returns: JsonObject }
   'query-block': { arguments: undefined; returns: BlockInfo[] }
   'query-named-block-nodes': { arguments: { flat: boolean }; returns: BlockNodeInfo[] }
+  'block-dirty-bitmap-remove': { arguments: { node: string; name: string }; returns: JsonObject }
   'transaction': { arguments: { actions: TransactionAction[] }; returns: JsonObject }
   'block_set_io_throttle': { arguments: { id: string; bps: number; bps_rd: number; bps_wr: number; iops: number; iops_rd: number; iops_wr: number }; returns: JsonObject }
   'set_link': { arguments: { name: string; up: boolean }; returns: JsonObject }

@@ -5,6 +5,7 @@ import { nvramLayer } from '../../engine'
 import { type BlockNode, fileNode, keyOfNode, layeredNode, nvramNodes, overlayNode, topNodes, withoutPull } from '../argv'
 import { takesDirectIo } from '../image/check-image'
 import { QmpCommandError, type QmpClient } from '../qmp'
+import { marksOf } from './mark-names'
 
 /** Commands that open, close or flush image files. */
 export const blockCommandMs = 60_000
@@ -14,6 +15,8 @@ export interface LayerNode {
   node: string
   /** Absolute path. */
   file: string
+  /** The marks of backups that can be trusted. */
+  marks: string[]
 }
 
 /** The layers that the guest writes to now, by disk id and `nvramLayer`: qcow2 ones that can be written to. */
@@ -26,7 +29,7 @@ export async function readTopLayers(qmp: QmpClient, definition: MachineDefinitio
     const key = keyOfNode(definition, node)
     const found = files.get(node)
     if (inserted?.ro !== false || key === null || !written.has(key) || found?.format !== 'qcow2') continue
-    tops.set(key, { node, file: found.file })
+    tops.set(key, { node, file: found.file, marks: found.marks })
   }
   return tops
 }
@@ -38,21 +41,29 @@ export interface NodeFile {
   file: string
   /** A qcow2 whose clusters are allocated in parts (`extended_l2`). */
   inParts: boolean
+  /** The marks of backups that can be trusted. */
+  marks: string[]
 }
 
 /** Every format node whose file is a node of its own, newest first. The path that QEMU tells of a format node itself can be JSON. */
 export async function nodeFiles(qmp: QmpClient): Promise<Map<string, NodeFile>> {
   const nodes = new Map((await qmp.executeWithin(blockCommandMs, 'query-named-block-nodes', { flat: true })).map((node) => [node['node-name'], node]))
   const found = new Map<string, NodeFile>()
-  for (const [name, { drv, image }] of nodes) {
+  for (const [name, node] of nodes) {
     const file = nodes.get(fileNode(name))
-    if (file !== undefined) found.set(name, { format: drv, file: file.file, inParts: image?.['format-specific']?.data['extended-l2'] === true })
+    if (file !== undefined) found.set(name, { format: node.drv, file: file.file, marks: Object.keys(marksOf(node)), inParts: node.image?.['format-specific']?.data['extended-l2'] === true })
   }
   return found
 }
 
 /** An overlay that QEMU has opened and not put to use yet. */
-export interface OpenedOverlay { key: string; node: string; below: string }
+export interface OpenedOverlay {
+  key: string
+  node: string
+  below: string
+  /** Marks of the layer below, which hold for the overlay as well. */
+  marks: string[]
+}
 
 /**
  * Opens overlays of the layers on top, with the same options as those, and puts none of them to use yet. Throws `INVALID_INPUT` for a disk that has no such layer;
@@ -67,7 +78,7 @@ export async function openOverlays(qmp: QmpClient, machine: { definition: Machin
       if (below === undefined) throw new RingsideError('INVALID_INPUT', `The running machine has no disk “${key}” that a layer could be put upon.`)
       // New in every process and every worker: names of nodes that came and went are not used again.
       const node = overlayNode(layeredNode(key), randomBytes(4).toString('hex'))
-      opened.push({ key, node, below: below.node })
+      opened.push({ key, node, below: below.node, marks: below.marks })
       for (const part of await overlayNodes(machine, key, path, node)) await qmp.executeWithin(blockCommandMs, 'blockdev-add', part)
     }
     return opened
@@ -77,10 +88,26 @@ export async function openOverlays(qmp: QmpClient, machine: { definition: Machin
   }
 }
 
-/** From one instant on, the guest writes to the overlays, all of them together or none. */
+/**
+ * From one instant on, the guest writes to the overlays, all of them together or none. They take over the marks of the layers below, so that the next backup can go on from them;
+ * where that can't be had, they have none, and the next backup is whole.
+ */
 export async function switchToOverlays(qmp: QmpClient, overlays: readonly OpenedOverlay[]): Promise<void> {
   if (overlays.length === 0) return
   const actions = overlays.map(({ node, below }) => ({ type: 'blockdev-snapshot', data: { node: below, overlay: node } }))
+  const marks = overlays.flatMap(({ node, below, marks }) => marks.flatMap((name) => [
+    { type: 'block-dirty-bitmap-add', data: { node, name, persistent: true, granularity: 65_536 } },
+    { type: 'block-dirty-bitmap-merge', data: { node, target: name, bitmaps: [{ node: below, name }] } },
+  ]))
+  if (marks.length > 0) {
+    try {
+      await qmp.executeWithin(blockCommandMs, 'transaction', { actions: [...marks, ...actions] })
+      return
+    } catch (error) {
+      // Refused whole: nothing of it was done.
+      if (!(error instanceof QmpCommandError)) throw error
+    }
+  }
   await qmp.executeWithin(blockCommandMs, 'transaction', { actions })
 }
 

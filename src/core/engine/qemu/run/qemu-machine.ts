@@ -2,7 +2,7 @@ import { access, rm } from 'node:fs/promises'
 import type { Duplex } from 'node:stream'
 import { RingsideError } from '@shared/errors'
 import type { MachineDefinition, MetricsSample } from '@shared/model'
-import type { EngineEvent, LaunchPlan, PullRequest, RunningMachine, SavedRun, SnapshotOrder, SnapshotTaken } from '../../engine'
+import type { BackupOrder, BackupTaken, EngineEvent, LaunchPlan, PullRequest, RunningMachine, SavedRun, SnapshotOrder, SnapshotTaken, TrackedDisk } from '../../engine'
 import { type LiveChange, withLiveChange } from '../../live-change'
 import { connectEndpoint } from '../endpoint'
 import { groupOf, removeGroup } from '../process/control-groups'
@@ -21,6 +21,7 @@ import { openAgent, openGraphics, openSerial } from './consoles'
 import { GuestHold, slowCommandMs } from './guest-hold'
 import { ioErrorNote } from './io-error'
 import { readTopLayers } from './layers'
+import { keepMarks, readDrives, readTracked } from './marks'
 import { pullLayer } from './pull-layer'
 import { resizeDisk } from './resize-disk'
 import { makeLiveChange, recoverHardware, removeBackend, removeDiskNodes } from './live-changes'
@@ -32,6 +33,7 @@ import type { SharedFolders } from './shared-folders'
 import { saveState } from './save-state'
 import { takeScreenshot } from './screenshot'
 import { chooseMemoryMeans, type MemoryMeans } from './snapshot-memory'
+import { takeBackup } from './take-backup'
 import { SnapshotTaking } from './take-snapshot'
 import type { TpmProcess } from '../tpm'
 
@@ -233,6 +235,29 @@ export class QemuMachine implements RunningMachine {
 
   pullLayer(request: PullRequest, onProgress: (fraction: number | null) => void, signal: AbortSignal): Promise<void> {
     return pullLayer(this.#qmp, this.#parts.plan, request, onProgress, signal)
+  }
+
+  async trackedDisks(): Promise<Record<string, TrackedDisk>> {
+    return readTracked(this.#qmp, await readDrives(this.#qmp, this.#parts.plan.definition))
+  }
+
+  async keepMarks(marks: readonly string[]): Promise<void> {
+    await keepMarks(this.#qmp, await readDrives(this.#qmp, this.#parts.plan.definition), marks)
+  }
+
+  async takeBackup(order: BackupOrder, onProgress: (fraction: number | null) => void, signal: AbortSignal): Promise<BackupTaken> {
+    const qmp = this.#qmp
+    const drives = await readDrives(qmp, this.#parts.plan.definition)
+    const hold = this.#beginHold()
+    const released = (): void => { if (this.#hold === hold) this.#hold = null }
+    try {
+      const tell = (sentence: string): void => { this.addNote(sentence) }
+      return await takeBackup({ qmp, drives, hold, paused: this.#paused, openAgent: this.#openAgent, tell, released }, order, onProgress, signal)
+    } finally {
+      released()
+      // Where the guest could not be let go as it should, or stopped by itself meanwhile, that is told now.
+      if (!qmp.isClosed) await this.#noticeState()
+    }
   }
 
   resizeDisk(disk: string, bytes: number): Promise<void> {

@@ -3,6 +3,7 @@ import type { LaunchPlan } from '../../engine'
 import { thawFileSystems, type OpenAgent } from '../agent/file-systems'
 import { keyOfNode } from '../argv'
 import type { QmpClient } from '../qmp'
+import { endLeftoverBackups } from './backup-disks'
 import { leavePostmigrate, readMark, slowCommandMs } from './guest-hold'
 import { closeNodes, nodeFiles } from './layers'
 import { endMigration } from './migration'
@@ -19,6 +20,7 @@ export async function recoverRun(qmp: QmpClient, { plan, mark, openAgent }: { pl
   if ((await qmp.execute('query-status')).status === 'inmigrate') return
   await endMigration(qmp, features)
   await endLeftoverMerges(qmp)
+  await endLeftoverBackups(qmp)
   const left = await readMark(mark)
   if (left !== null) {
     await qmp.executeWithin(slowCommandMs, 'cont')

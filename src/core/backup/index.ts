@@ -1,0 +1,3 @@
+export { BackupSchedule } from './schedule'
+export { BackupService } from './backup-service'
+export { type BackupStep, backupSteps } from './steps'

@@ -40,6 +40,22 @@ test('a machine is given a disk, a card and memory while it is off; while it run
     await page.keyboard.press('Control+z')
     await page.getByTestId('change-bar').getByText('Nothing to apply').waitFor()
 
+    // As text: what may be written is offered while it is typed, what is written is explained, and it is an edit like any other.
+    await page.getByTestId('hardware-view-text').click()
+    await page.getByTestId('definition-area').getByText('"utc"').dblclick()
+    await page.keyboard.type('loc')
+    // A choice that has only just come up is not taken by a key that was on its way.
+    await page.getByRole('option', { name: /localtime/u }).click()
+    await page.getByTestId('change-bar').getByText(/^1 change$/u).waitFor()
+    await page.getByTestId('definition-about').getByText('Clock', { exact: true }).waitFor()
+    await page.keyboard.type('x')
+    await page.getByTestId('definition-text').getByText(/^Line \d+$/u).waitFor()
+    await page.keyboard.press('Tab')
+    expect(await page.getByTestId('definition-area').evaluate((area) => area === document.activeElement)).toBe(false)
+    await page.getByTestId('undo').click()
+    await page.getByTestId('change-bar').getByText('Nothing to apply').waitFor()
+    await page.getByTestId('hardware-view-devices').click()
+
     // A disk by the dialog, and the tree goes to it.
     await page.getByTestId('add-device').click()
     await page.getByRole('menuitem', { name: 'Disk…' }).click()

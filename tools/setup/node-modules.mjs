@@ -1,5 +1,5 @@
 // @ts-check
-import { existsSync } from 'node:fs'
+import { existsSync, lstatSync } from 'node:fs'
 import { at, ownNodePath, readJson, root } from './project.mjs'
 import { lastLines, run } from './run.mjs'
 
@@ -51,6 +51,8 @@ function npm() {
  * @returns {Promise<void>} throws an `Error` with npm's last words when they can't be had
  */
 export async function ensureNodeModules(say) {
+  // A link: they are another work tree's, which sees to them.
+  if (lstatSync(at('node_modules'), { throwIfNoEntry: false })?.isSymbolicLink() === true) return
   const difference = differenceFromLock(readJson(at('package-lock.json'))?.packages, readJson(at('node_modules/.package-lock.json'))?.packages)
   if (difference !== null) {
     say(`Installing the node modules (${difference}); this takes a minute …`)

@@ -1,4 +1,6 @@
+import type { Issue } from '@shared/errors'
 import { MachineHardware } from '@shared/model'
+import { isDeviceList } from './hardware-edits'
 import { lineOf, readJson } from './json-lines'
 
 /** A fault of the definition as text, with the line on which it is mended. */
@@ -14,11 +16,22 @@ export function readDefinition(text: string): { hardware: MachineHardware } | { 
   if ('fault' in reading) return { faults: [{ ...reading.fault, path: '' }] }
   const at = (path: string): number => lineOf(reading.lines, path)
   const parsed = MachineHardware.safeParse(reading.value)
-  const faults = parsed.success ? [] : parsed.error.issues.map((issue) => ({ line: at(issue.path.join('.')), path: issue.path.join('.'), message: issue.message }))
+  const faults = parsed.success ? [] : parsed.error.issues.map((issue) => ({ line: at(issue.path.join('.')), path: issue.path.join('.'), message: issue.code === 'invalid_value' ? `It can be ${issue.values.map(String).join(', ')}.` : issue.message }))
   // In what can't be read as a whole, only the outermost settings are known.
   const unknown = parsed.success ? unknownIn(reading.value, parsed.data) : isRecord(reading.value) ? Object.keys(reading.value).filter((key) => !Object.hasOwn(MachineHardware.shape, key)) : []
   for (const path of unknown) faults.push({ line: at(path), path, message: `There is no setting “${path.split('.').at(-1) ?? path}” here.` })
   return parsed.success && faults.length === 0 ? { hardware: parsed.data } : { faults: faults.sort((a, b) => a.line - b.line) }
+}
+
+/** What was found wrong with the hardware that a text can be read as, by its lines. Paths name devices by their ids. */
+export function linesOfFaults(text: string, hardware: MachineHardware, faults: readonly Issue[]): (TextFault & Pick<Issue, 'severity'>)[] {
+  const reading = readJson(text)
+  if ('fault' in reading) return []
+  return faults.map(({ path, message, severity }) => {
+    const [list = '', id = '', ...rest] = path.split('.')
+    const place = isDeviceList(list) ? hardware[list].findIndex((device) => device.id === id) : -1
+    return { line: lineOf(reading.lines, place < 0 ? path : [list, String(place), ...rest].join('.')), path, message, severity }
+  })
 }
 
 function unknownIn(written: unknown, known: unknown, path = ''): string[] {

@@ -1,6 +1,7 @@
 import App from '@nuxt/ui/components/App.vue'
 import ui from '@nuxt/ui/vue-plugin'
 import { HardwareProperty, MachineHardware, OsCatalog, type HardwareDifference, type HardwarePlan, type MachineView } from '@shared/model'
+import { EditorView } from '@codemirror/view'
 import { enableAutoUnmount, flushPromises, mount } from '@vue/test-utils'
 import { createPinia, setActivePinia } from 'pinia'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
@@ -218,18 +219,43 @@ test('a template can be looked at and not changed, with the reason', async () =>
   expect([row('nics.net0') !== null, useNotices().notices.value.at(-1)?.title.includes('template')]).toEqual([true, true])
 })
 
-test('the text is an edit when it can be read, and keeps its faults by line when not', async () => {
+test('the text is an edit when it can be read, and keeps its faults by line when not; what is typed is taken back by itself', async () => {
   await opened()
-  await click('hardware-view-text')
-  const area = find<HTMLTextAreaElement>('definition-area')
-  await type('definition-area', area.value.replace('"memoryMiB": 1024', '"memoryMiB": 2048'))
+  const show = async (): Promise<EditorView> => {
+    await click('hardware-view-text')
+    await vi.dynamicImportSettled()
+    await settle()
+    const found = EditorView.findFromDOM(find('definition-area'))
+    if (!found) throw new Error('There is no editor.')
+    return found
+  }
+  const view = await show()
+  const replace = async (words: string, by: string): Promise<void> => {
+    const from = view.state.doc.toString().indexOf(words)
+    view.dispatch({ changes: { from, to: from + words.length, insert: by }, selection: { anchor: from } })
+    await settle()
+  }
+  await replace('"memoryMiB": 1024', '"memoryMiB": 2048')
   expect(plan.mock.lastCall?.[0].hardware.memoryMiB).toBe(2048)
-  await type('definition-area', area.value.replace('"memoryMiB": 2048', '"memoryMiB": '))
+  expect(find('definition-about').textContent).toContain('Help of memoryMiB')
+  await replace('"memoryMiB": 2048', '"memoryMiB": ')
   expect(find('definition-text').textContent).toMatch(/Line \d+/u)
+  expect(find('definition-area').getAttribute('aria-invalid')).toBe('true')
   await click('hardware-view-command')
   expect(find('hardware-argv').textContent).toContain('-m 64M')
+  expect((await show()).state.doc.toString()).toContain('"memoryMiB": ,')
+})
+
+test('what the host has against what is written stands at its line', async () => {
+  plan.mockResolvedValue({ differences: [], issues: [{ path: 'nics.0.macAddress', message: 'Another has it.', severity: 'error' }] })
+  await opened()
+  await select('memory')
+  await type('field-memoryMiB', '2048')
   await click('hardware-view-text')
-  expect(find<HTMLTextAreaElement>('definition-area').value).toContain('"memoryMiB": ,')
+  await vi.dynamicImportSettled()
+  await settle()
+  const line = EditorView.findFromDOM(find('definition-area'))?.state.doc.toString().split('\n').findIndex((each) => each.includes('macAddress')) ?? -2
+  expect(find('definition-text').textContent).toContain(`Line ${String(line + 1)}nics.net0.macAddressAnother has it.`)
 })
 
 test('what the system needs is said beside its field, and done with one click that can be undone', async () => {

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { readdir } from 'node:fs/promises'
 import { Duplex } from 'node:stream'
 import type { MachineDefinition, QemuReport } from '@shared/model'
 import { sandboxArguments } from '../argv'
@@ -20,9 +21,14 @@ const patienceMs = 5_000
 export async function chooseAudioDriver({ sound }: Pick<MachineDefinition, 'sound'>, qemu: Pick<QemuReport, 'systemPath' | 'audioDrivers' | 'features'>, platform: NodeJS.Platform = process.platform): Promise<string> {
   if (sound === null) return 'none'
   for (const driver of candidates[platform] ?? []) {
-    if (qemu.audioDrivers?.includes(driver) === true && (await works(qemu, driver))) return driver
+    if (qemu.audioDrivers?.includes(driver) === true && (driver !== 'alsa' || (await hasSoundCard())) && (await works(qemu, driver))) return driver
   }
   return 'none'
+}
+
+/** ALSA says that there is no card only when a machine's own card opens it, and then fills QEMU's log. Its nodes for playback end with a `p` [Linux: sound/designs/procfile.rst]. */
+async function hasSoundCard(): Promise<boolean> {
+  return (await readdir('/dev/snd').catch(() => [])).some((name) => /^pcmC\d+D\d+p$/u.test(name))
 }
 
 /** QEMU before 8 goes on with a sound that nobody hears, and says so; later ones end. */

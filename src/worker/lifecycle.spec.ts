@@ -255,5 +255,10 @@ test('quitting by shutting down waits for guests and names those that do not end
 test('the command line is that of the run, or of the next', async () => {
   await using host = await HostFixture.make()
   const id = await host.addMachine('one')
-  expect(await host.supervisor.commandLine(id)).toEqual(['qemu', '-accel', 'tcg'])
+  const argv = ['qemu', '-accel', 'tcg']
+  expect(await host.supervisor.commandLine(id)).toEqual({ argv, last: null, next: argv })
+  await host.supervisor.start(id)
+  expect(await host.supervisor.commandLine(id)).toMatchObject({ argv, last: { argv }, next: argv })
+  await host.supervisor.powerOff(id)
+  expect(await host.supervisor.commandLine(id)).toMatchObject({ argv, last: { argv }, next: argv })
 })

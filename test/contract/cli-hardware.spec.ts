@@ -16,7 +16,7 @@ afterEach(async () => {
 })
 
 const run = (...args: string[]): Promise<CliResult> => cli(local, 'hardware', ...args)
-const commands = ['show', 'set', 'preset', 'discard', 'cd', 'link', 'balloon', 'disk', 'history', 'revert']
+const commands = ['show', 'set', 'preset', 'command', 'discard', 'cd', 'link', 'balloon', 'disk', 'history', 'revert']
 
 test.each([
   ...commands.map((command) => [command]), ['set', 'web-01', 'memory'], ['set', 'web-01', 'disks.disk9.bus=sata'], ['cd', 'insert', 'web-01'], ['cd', 'eject', 'web-01', 'x.iso'],
@@ -99,4 +99,12 @@ test('a preset is told before it is made; what an installed system may not survi
   expect((await run('preset', 'web-01', '--os', 'beos')).code).toBe(3)
   await run('preset', 'web-01', '--os', 'debian', '--all')
   expect((await run('preset', 'web-01')).stdout).toBe('Nothing is different.\n')
+})
+
+test('the command line of the next start is told, and how it differs from the last one', async () => {
+  expect((await run('command', 'web-01')).stdout).toMatch(/^-m 2048$/mu)
+  expect((await run('command', 'web-01', '--diff')).stdout).toMatch(/^The same as at the last start/u)
+  await run('set', 'web-01', 'memoryMiB=4096')
+  expect((await run('command', 'web-01', '--diff')).stdout).toMatch(/^Since the last start \(.*\):\n- -m 2048\n\+ -m 4096\n$/u)
+  expect((await run('command', 'web-01', '--diff', '--json')).json).toMatchObject({ difference: expect.arrayContaining([{ kind: 'added', words: ['-m', '4096'] }]) as unknown })
 })

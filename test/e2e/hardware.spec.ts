@@ -101,6 +101,12 @@ test('a machine is given a disk, a card and memory while it is off; while it run
     await apply(page)
     await page.getByTestId('pending-memoryMiB').getByText('64 MiB').waitFor()
     await page.getByTestId('pending-memoryMiB').getByText('96 MiB').waitFor()
+    // The next start gives QEMU something else than the one that was.
+    await page.getByTestId('hardware-view-command').click()
+    await page.getByTestId('argv-difference').click()
+    await page.getByTestId('hardware-argv').getByText('size=96M').waitFor()
+    expect((await page.getByTestId('hardware-argv').innerText()).replaceAll(/\s+/gu, ' ')).toMatch(/gone: -m size=64M .*new: -m size=96M/u)
+    await page.getByTestId('hardware-view-devices').click()
     await page.getByTestId('pending-memoryMiB').getByRole('button').click()
     await page.getByTestId('pending-strip').waitFor({ state: 'hidden' })
     expect(await page.getByTestId('field-memoryMiB').inputValue()).toBe('64')

@@ -12,7 +12,7 @@ import { machinePaths } from '@core/library/paths'
 import type { MetricsEvent } from '@shared/contract'
 import { RingsideError } from '@shared/errors'
 import {
-  checkCreateMachine, CreateMachineRequest, isLive, whyRefused, type LibraryProblem, type MachineAction, type MachineState, type MachineView, type MetricsSample, type ProbeReport,
+  checkCreateMachine, CreateMachineRequest, isLive, whyRefused, type LibraryProblem, type MachineAction, type MachineState, type MachineHardware, MachineView, type MetricsSample, type ProbeReport,
   type Settings,
 } from '@shared/model'
 import { Emitter } from './emitter'
@@ -274,7 +274,9 @@ export function createFakeHost(options: FakeHostOptions = {}): FakeHost {
       },
       // eslint-disable-next-line @typescript-eslint/require-await
       async commandLine(id) {
-        return ['/usr/bin/qemu-system-x86_64', '-nodefaults', '-no-user-config', '-machine', get(id).definition.machineType, '-m', String(get(id).definition.memoryMiB), '-name', get(id).definition.name]
+        const { definition, next } = get(id)
+        const of = ({ machineType, memoryMiB }: MachineHardware): string[] => ['/usr/bin/qemu-system-x86_64', '-nodefaults', '-no-user-config', '-machine', machineType, '-m', String(memoryMiB), '-name', definition.name]
+        return { argv: of(definition), last: { at: '2026-11-28T12:00:00.000Z', argv: of(definition) }, next: of(next ?? definition) }
       },
       attachConsole(id, channel, transfer) {
         const machine = get(id)

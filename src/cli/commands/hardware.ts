@@ -8,6 +8,7 @@ import { withValues } from '../hardware-edits'
 import { facts, machineAsJson, table } from '../output'
 import { machineOf } from '../snapshot-output'
 import { registerHardwareBalloon } from './hardware-balloon'
+import { registerHardwareCommand } from './hardware-command'
 import { registerHardwareDisk } from './hardware-disk'
 import { registerPreset } from './hardware-preset'
 import { registerHardwareFolder } from './hardware-folder'
@@ -22,6 +23,7 @@ export function registerHardware(cli: Cli): void {
   registerShow(cli, group)
   registerSet(cli, group)
   registerPreset(cli, group)
+  registerHardwareCommand(cli, group)
   registerDiscard(cli, group)
   registerCd(cli, group)
   registerLink(cli, group)

@@ -94,7 +94,7 @@ export const router = os.router({
       const png = await context.host.machines.screenshot(input.id)
       return new Blob([new Uint8Array(png)], { type: 'image/png' })
     }),
-    commandLine: os.machine.commandLine.handler(async ({ context, input }) => ({ argv: await context.host.machines.commandLine(input.id) })),
+    commandLine: os.machine.commandLine.handler(({ context, input }) => context.host.machines.commandLine(input.id)),
     log: os.machine.log.handler(async ({ context, input }) => {
       const { paths } = context.host.library.get(input.id)
       const path = { machine: paths.machineLog, qemu: paths.qemuLog, serial0: paths.serialLog(0) }[input.log]

@@ -1,10 +1,10 @@
 import type { ConsoleChannel, MetricsEvent, ThumbnailEvent } from '@shared/contract'
 import type { Issue } from '@shared/errors'
 import type {
-  BackupFolder, BackupPolicy, BackupReference, CloneRequest, CreateBackup, CreateMachineRequest, DefinitionDifference, DiskWork, DiskWorkPlan, EncryptionState, FolderListing, GuestCommand,
-  GuestCommandResult, GuestCopy, GuestInfo, HardwareDifference, HardwarePlan, HardwareProperty, HardwareVersion, HostDevices, HostInfo, ImageReport, Job, JobKind, LibraryProblem,
-  ListBackups, MachineDefinition, MachineHardware, MachineReference, MachineView, NewDisk, OsCatalog, ProbeReport, RemoveDisk, RestoreBackup, RevertRequest, Settings, Snapshot,
-  SnapshotDeletePlan, SnapshotPlan, SnapshotPolicy, SnapshotTree, StorageOverview, TakeSnapshotRequest,
+  BackupFolder, BackupPolicy, BackupReference, CloneRequest, CommandLine, CreateBackup, CreateMachineRequest, DefinitionDifference, DiskWork, DiskWorkPlan, EncryptionState, FolderListing,
+  GuestCommand, GuestCommandResult, GuestCopy, GuestInfo, HardwareDifference, HardwarePlan, HardwareProperty, HardwareVersion, HostDevices, HostInfo, ImageReport, Job, JobKind,
+  LibraryProblem, ListBackups, MachineDefinition, MachineHardware, MachineReference, MachineView, NewDisk, OsCatalog, ProbeReport, RemoveDisk, RestoreBackup, RevertRequest, Settings,
+  Snapshot, SnapshotDeletePlan, SnapshotPlan, SnapshotPolicy, SnapshotTree, StorageOverview, TakeSnapshotRequest,
 } from '@shared/model'
 import type { MachineFiles } from '../library/paths'
 import type { ConsoleTickets } from './console-tickets'
@@ -53,7 +53,7 @@ export interface MachineManager {
   rename(id: string, name: string): Promise<MachineView>
   delete(id: string, options: { permanently: boolean }): Promise<{ trashed: boolean }>
   screenshot(id: string): Promise<Uint8Array>
-  commandLine(id: string): Promise<string[]>
+  commandLine(id: string): Promise<CommandLine>
   /** Hands a console's transport to the machine's worker (see `WorkerHandle.send`). */
   attachConsole(id: string, channel: ConsoleChannel, transfer: ConsoleTransfer): void
   onChange(listener: (change: { type: 'changed'; machine: MachineView } | { type: 'removed'; id: string }) => void): Disposer

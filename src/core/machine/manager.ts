@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { RingsideError } from '@shared/errors'
-import { type LibraryProblem, type MachineAction, type MachineTask, type MachineView, type QemuReport, isLive } from '@shared/model'
+import { type CommandLine, type LibraryProblem, type MachineAction, type MachineTask, type MachineView, type QemuReport, isLive } from '@shared/model'
 import type { ConsoleChannel, MetricsEvent, ThumbnailEvent } from '@shared/contract'
 import type { ConsoleTransfer, Disposer, JobReporter, MachineLibrary, MachineManager, Probe } from '../app/services'
 import type { LaunchPlan } from '../engine/engine'
@@ -172,7 +172,7 @@ export class MachineSupervisor implements MachineManager {
     return screenshot(this.#context, this.#slot(id))
   }
 
-  async commandLine(id: string): Promise<string[]> {
+  async commandLine(id: string): Promise<CommandLine> {
     return commandLine(this.#context, this.#slot(id))
   }
 

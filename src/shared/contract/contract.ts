@@ -2,7 +2,7 @@ import { eventIterator, oc } from '@orpc/contract'
 import { z } from 'zod'
 import { ErrorCode, ErrorData, Issue } from '../errors'
 import {
-  BackupFolder, BackupPolicy, BackupReference, CloneRequest, CreateBackup, CreateMachineRequest, DefinitionDifference, DiskWork, DiskWorkPlan, EncryptionState, fitsOneMessage,
+  BackupFolder, BackupPolicy, BackupReference, CloneRequest, CommandLine, CreateBackup, CreateMachineRequest, DefinitionDifference, DiskWork, DiskWorkPlan, EncryptionState, fitsOneMessage,
   FolderListing, GivenPassphrase, GuestCommand, GuestCommandResult, GuestCopy, GuestInfo, GuestPassword, GuestUserName, HardwareDifference, HardwarePlan, HardwareProperty, HardwareVersion,
   HostDevices, HostInfo, ImageReport, Job, LibraryProblem, ListBackups, MachineHardware, MachineId, MachineName, MachineReference, MachineView, MetricsSample, NewDisk, OsCatalog,
   Passphrase, ProbeReport, RemoveDisk, RestoreBackup, RevertRequest, Settings, Snapshot, SnapshotDeletePlan, SnapshotDescription, SnapshotId, SnapshotName, SnapshotPlan,
@@ -105,7 +105,7 @@ export const contract = {
     /** PNG of the screen now. */
     screenshot: base.input(byId).output(z.instanceof(Blob)),
     /** The argv that QEMU would get, or got. For people and for support. */
-    commandLine: base.input(byId).output(z.object({ argv: z.array(z.string()) })),
+    commandLine: base.input(byId).output(CommandLine),
     /** The last lines of a log, for people. */
     log: base.input(byId.extend({ log: z.enum(['machine', 'qemu', 'serial0']), maxBytes: z.int().min(1).max(1_048_576).default(65_536) })).output(z.object({ path: z.string(), text: z.string() })),
   },

@@ -1,3 +1,4 @@
+export * from './argv-difference'
 export * from './backup'
 export * from './create-machine'
 export * from './devices'

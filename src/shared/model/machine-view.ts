@@ -14,6 +14,17 @@ export const CrashReport = z.object({
 })
 export type CrashReport = z.infer<typeof CrashReport>
 
+/** The arguments of QEMU, the program first. */
+export const CommandLine = z.object({
+  /** What QEMU got; of a machine that does not run, what it would get now. */
+  argv: z.array(z.string()),
+  /** What it got at the last start that was kept: of disposable ones nothing is. null: none yet. `at`: ISO 8601, UTC. */
+  last: z.object({ at: z.string(), argv: z.array(z.string()) }).nullable().default(null),
+  /** What it would get at the next start; null: that can’t be told now. */
+  next: z.array(z.string()).nullable().default(null),
+})
+export type CommandLine = z.infer<typeof CommandLine>
+
 /** State of a machine saved to disk. */
 export const SavedState = z.object({ at: z.string(), sizeBytes: z.number(), qemuVersion: z.string() })
 export type SavedState = z.infer<typeof SavedState>

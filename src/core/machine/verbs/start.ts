@@ -12,6 +12,7 @@ import { type MachineFiles, runtimePaths } from '../../library/paths'
 import { makePrivate } from '../../library/runtime-root'
 import { chooseAccelerator } from '../choose-accelerator'
 import { forgetCrash } from '../last-run'
+import { writeLastStart } from '../last-start'
 import { clearDisposable, makeDisposableLayers, removeDisposableLayers, savedIsNotDisposable } from '../disposable'
 import type { MachineSlot } from '../machine-slot'
 import type { ManagerContext } from '../manager-context'
@@ -179,6 +180,8 @@ async function launch(context: ManagerContext, slot: MachineSlot, { plan: asStor
   context.metrics.forget(slot.id)
   const link = slot.link ?? openLink(context, slot)
   slot.log.write('start', { accelerator: plan.accelerator, qemu: plan.qemu.version, restored: plan.restore !== null, disposable })
+  // What QEMU is given, told as it will be next time, while QEMU starts.
+  const argv = disposable ? null : context.commandLine({ ...plan, restore: null }).catch(() => null)
   const held = await link.command('launch', plan)
   refuseWhenPoweredOff(slot)
   if (slot.ended !== null) {
@@ -188,6 +191,7 @@ async function launch(context: ManagerContext, slot: MachineSlot, { plan: asStor
   }
   await takeHold(slot, link, held)
   await forgetCrash(paths)
+  await keepArgv(slot, record.startedAt, await argv)
   if (plan.restore !== null) {
     slot.set({ saved: null })
     // Marked as used, it is never loaded again: what stays of it takes space, and the guest goes on.
@@ -195,6 +199,14 @@ async function launch(context: ManagerContext, slot: MachineSlot, { plan: asStor
       slot.log.write('saved.notRemoved', { message: (error as Error).message })
     })
   }
+}
+
+/** A start is not lost for want of its record. */
+async function keepArgv(slot: MachineSlot, at: string, argv: string[] | null): Promise<void> {
+  if (argv === null) return
+  await writeLastStart(slot.stored.paths, { at, argv }).catch((error: unknown) => {
+    slot.log.write('start.notKept', { message: (error as Error).message })
+  })
 }
 
 /** A copy of this machine in another library has the same id and would have the same sockets. */

@@ -139,6 +139,18 @@ export class MachineWorker {
       case 'keepMarks':
         await this.#held().keepMarks(parseInput('keepMarks', rawInput).marks)
         return {}
+      case 'diskFiles':
+        return { files: await this.#held().diskFiles() }
+      case 'copyDisk':
+        return this.#cancellable(id, async (machine, signal, report) => {
+          await machine.copyDisk(parseInput('copyDisk', rawInput), report, signal)
+          return {}
+        })
+      case 'switchDisk': {
+        const { keep, image } = parseInput('switchDisk', rawInput)
+        await this.#held().switchDisk(keep, image)
+        return {}
+      }
       case 'guestInfo':
         return this.#held().guest.info()
       case 'guestRun':
@@ -303,7 +315,11 @@ export class MachineWorker {
   /** The machine goes on and waits for the next host. What is half done is undone, or the guest would stay stopped or its file systems frozen. */
   async #hostDied(): Promise<void> {
     const limit = new Promise<void>((resolve) => setTimeout(resolve, undoLimitMs))
-    await Promise.race([this.#stopWorks(), limit])
+    const undo = async (): Promise<void> => {
+      await this.#stopWorks()
+      await this.#machine?.settleMove()
+    }
+    await Promise.race([undo().catch(() => undefined), limit])
     this.exit()
   }
 }

@@ -21,7 +21,7 @@ const paths = async (): Promise<string[]> => ((await run('disk', 'list', '--json
 
 test.each([
   ['disk', 'nonsense'], ['disk', 'create'], ['disk', 'create', 'x.qcow2', 'big'], ['disk', 'create', 'x.vdi', '1G', '--format', 'vdi'], ['disk', 'grow', 'web-01:disk0'], ['disk', 'convert', 'a', 'b'],
-  ['disk', 'check', 'a', '--repair', 'some'], ['disk', 'delete', `${folder}/damaged.qcow2`],
+  ['disk', 'check', 'a', '--repair', 'some'], ['disk', 'move', 'a'], ['disk', 'move', 'a', 'b', '--into-machine'], ['disk', 'delete', `${folder}/damaged.qcow2`],
 ])('%s %s %s is wrong usage: 2', async (...args) => {
   expect(await run(...args)).toMatchObject({ code: 2, stdout: '' })
   expect((await run(...args, '--json')).error).toMatchObject({ code: 'INVALID_INPUT' })
@@ -65,6 +65,7 @@ test('a damaged image ends a check with 1, a repair with 0', async () => {
 test('a disk is named by its machine; what is not possible has its own exit code', async () => {
   expect(await run('disk', 'compact', 'web-01:disk0')).toMatchObject({ code: 5, stderr: expect.stringContaining('“web-01” is running') as string })
   expect((await run('disk', 'grow', 'windows:disk0', '+1G')).code).toBe(0)
+  expect((await run('disk', 'move', `${folder}/damaged.qcow2`, '/mnt/fast'))).toMatchObject({ code: 5, stderr: expect.stringContaining('Moving damaged.qcow2 is not possible') as string })
   expect((await run('disk', 'grow', 'nobody:disk0', '+1G'))).toMatchObject({ code: 3, stderr: expect.stringContaining('web-01:disk0') as string })
   expect((await run('disk', 'copy', '/nowhere.qcow2', '/x.qcow2')).code).toBe(5)
 })

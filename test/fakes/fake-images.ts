@@ -88,6 +88,12 @@ export function createFakeImages(machines: () => readonly MachineView[], orphans
       case 'shrink':
         changed.set(work.path, { ...changed.get(work.path), virtualBytes: work.sizeBytes })
         return
+      case 'move': {
+        const to = work.to ?? work.path
+        if (image !== undefined) add(to, { ...image, owner: null })
+        note(`The disk is there now: ${to}`)
+        return
+      }
       case 'compact':
         changed.set(work.path, { ...changed.get(work.path), bytes: bytes / 2 })
         note('1.2 GiB were given back.')
@@ -147,7 +153,7 @@ export function createFakeImages(machines: () => readonly MachineView[], orphans
     },
     plan(work): Promise<DiskWorkPlan> {
       const issues = faults(work).map(({ message, code, data }) => ({ path: '', message: [message, data.hint].filter(Boolean).join(' '), severity: 'error' as const, code }))
-      const needed = work.kind === 'create' && work.preallocated ? work.sizeBytes : work.kind === 'convert' || work.kind === 'copy' || work.kind === 'compact' ? (images().get(work.path)?.bytes ?? 0) : 0
+      const needed = work.kind === 'create' && work.preallocated ? work.sizeBytes : work.kind === 'convert' || work.kind === 'copy' || work.kind === 'move' || work.kind === 'compact' ? (images().get(work.path)?.bytes ?? 0) : 0
       return Promise.resolve({ title: titleOf(work), steps: [`${titleOf(work)}, as it would be done.`, 'Cancelled or cut off, the image is as it was.'], neededBytes: needed, freeBytes: 212 * GiB, issues })
     },
     // eslint-disable-next-line @typescript-eslint/require-await
@@ -169,5 +175,5 @@ export function createFakeImages(machines: () => readonly MachineView[], orphans
 }
 
 function imageOf(path: string, facts: Partial<KnownImage>): KnownImage {
-  return { path, owner: null, format: 'qcow2', virtualBytes: null, bytes: 0, below: null, readers: [], users: [], plugs: [], encrypted: false, internalSnapshots: 0, fault: null, ...facts }
+  return { path, owner: null, format: 'qcow2', virtualBytes: null, bytes: 0, below: null, readers: [], users: [], plugs: [], encrypted: false, internalSnapshots: 0, snapshotBelow: null, fault: null, ...facts }
 }

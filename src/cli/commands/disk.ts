@@ -13,7 +13,7 @@ type Group = Pick<Cli, 'command'>
 
 /** `ringside disk …` */
 export function registerDisk(cli: Cli): void {
-  const group = cli.group('disk', 'Disk images: who uses them, and make, resize, convert, compact, check, copy, delete.')
+  const group = cli.group('disk', 'Disk images: who uses them, and make, resize, convert, compact, check, copy, move, delete.')
   registerList(cli, group)
   registerCreate(cli, group)
   registerResize(cli, group, 'grow', 'Makes a disk larger, also while its machine runs. Partitions and file systems stay as they are; the guest makes them larger.')
@@ -22,6 +22,7 @@ export function registerDisk(cli: Cli): void {
   registerCompact(cli, group)
   registerCheck(cli, group)
   registerCopy(cli, group)
+  registerMove(cli, group)
   registerChecksum(cli, group)
   registerDelete(cli, group)
   registerPlace(cli, group, 'add-place', 'Lists the images of a folder too, from now on.')
@@ -82,6 +83,18 @@ function registerCopy(cli: Cli, group: Group): void {
     .addOption(sourceFormat())
     .addHelpText('after', `\n${imageHelp}\n\nExample:\n  ringside disk copy web-01:disk0 /mnt/usb/web-01.qcow2`)
   command.action((image: string, to: string, options: { sourceFormat?: DiskFormat }) => perform(cli, command, (path) => ({ kind: 'copy', path, to: resolve(to), ...options }), 'Copied.', image))
+}
+
+function registerMove(cli: Cli, group: Group): void {
+  const command = group
+    .command('move <image> [to]', 'Moves a disk of a machine to another folder or file, also while the machine runs. The machine goes on with it there, and the old file is removed.')
+    .option('--into-machine', 'move it into the machine’s own folder')
+    .addOption(new Option('--format <format>', 'format of the new file, where it is to be another').choices(['qcow2', 'raw']))
+    .addHelpText('after', `\n${imageHelp}\n\nExamples:\n  ringside disk move web-01:disk0 /mnt/fast\n  ringside disk move web-01:disk0 --into-machine`)
+  command.action((image: string, to: string | undefined, { intoMachine, ...options }: { intoMachine?: boolean; format?: 'qcow2' | 'raw' }) => {
+    if ((to === undefined) !== (intoMachine === true)) command.error('error: say where it goes: a folder or a file, or --into-machine')
+    return perform(cli, command, (path) => ({ kind: 'move', path, to: to === undefined ? null : resolve(to), ...options }), 'Moved.', image)
+  })
 }
 
 function registerCompact(cli: Cli, group: Group): void {

@@ -163,6 +163,7 @@ async function compose(options: HostOptions, dataFolder: string, runtimeRoot: st
     layers,
     manifests: snapshots.context.manifests,
     storage,
+    snapshots: snapshots.context,
     imageTool: snapshots.context.imageTool,
     keyOf: (path) => diskKeys.ofImage(path),
     trash,

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { ProcessFailure } from '@shared/errors'
-import type { AcceleratorName, GuestCommand, GuestCommandResult, GuestInfo, MachineDefinition, MemoryMethod, MetricsSample, QemuReport } from '@shared/model'
+import type { AcceleratorName, Disk, GuestCommand, GuestCommandResult, GuestInfo, MachineDefinition, MemoryMethod, MetricsSample, QemuReport } from '@shared/model'
 import type { LiveChange } from './live-change'
 
 /** Absolute paths that one machine's run needs. Built by the path module of the library and runtime folders, nowhere else. */
@@ -126,6 +126,34 @@ export interface PullRequest {
   backingName: string | null
 }
 
+/** Where a disk is copied to. */
+export interface DiskCopy {
+  /** A disk's id. */
+  disk: string
+  /** Absolute path of an empty image that is as long as the disk; it may be a link, which then has to lead to the file for as long as the machine runs. */
+  path: string
+  format: Disk['format']
+}
+
+/** Disks that move to other files while the machine runs or is paused. */
+export interface EngineMoves {
+  /** The file behind each disk, whatever its format. Absolute, links resolved. */
+  diskFiles(): Promise<Record<string, string>>
+  /**
+   * Copies a disk while the guest goes on writing to it. Resolves when both files hold the same and are on their drives, and the guest stands still for the moment: whoever called this
+   * records now which of both is the disk, and then ends it with `switchDisk`. When it throws, the guest goes on with the file that it had.
+   * Throws `NOT_FOUND`, `DISK_FULL`, `DISK_IN_USE`, `QEMU_FAILED`, `CANCELLED`.
+   */
+  copyDisk(copy: DiskCopy, onProgress: (fraction: number | null) => void, signal: AbortSignal): Promise<void>
+  /**
+   * The guest goes on with the one or the other. When it throws, the guest stands still, and it can only go on with the source. Does nothing when there is no copy that waits.
+   * @param image of the target: what the disk's image is from then on
+   */
+  switchDisk(keep: 'source' | 'target', image: Pick<Disk, 'id' | 'image' | 'format'>): Promise<void>
+  /** The same where nobody says which any more: as the machine's stored definition does. */
+  settleMove(): Promise<void>
+}
+
 /** Snapshots of a machine that runs or is paused. */
 export interface EngineSnapshots {
   /** How memory would be kept now, and why not better; asks QEMU (blockers, userfaultfd) and changes nothing. */
@@ -249,7 +277,7 @@ export interface EngineMetrics {
 }
 
 /** One running machine of an engine. Lives in the machine's worker. */
-export interface RunningMachine extends EngineLifecycle, EngineSnapshots, EngineBackups, EngineHardware, EngineDisplay, EngineMetrics, AsyncDisposable {
+export interface RunningMachine extends EngineLifecycle, EngineSnapshots, EngineBackups, EngineMoves, EngineHardware, EngineDisplay, EngineMetrics, AsyncDisposable {
   readonly guest: EngineGuest
   readonly qemuPid: number
   readonly paused: boolean

@@ -31,6 +31,8 @@ export interface KnownImage {
   readonly plugs: readonly Plug[]
   readonly encrypted: boolean
   readonly internalSnapshots: number
+  /** The snapshot, of a machine whose disk this is, that holds a layer that it reads through; null: none. */
+  readonly snapshotBelow: string | null
   readonly fault: string | null
 }
 
@@ -112,7 +114,7 @@ class Builder {
       if (format === null && draft.users.length === 0) continue
       const { path, owner, file, below, users, plugs } = draft
       images.set(path, {
-        path, owner, format, below, users, plugs, bytes: file.bytes, encrypted: file.encrypted, internalSnapshots: file.internalSnapshots, fault: file.fault,
+        path, owner, format, below, users, plugs, bytes: file.bytes, encrypted: file.encrypted, internalSnapshots: file.internalSnapshots, snapshotBelow: this.#snapshotBelow(draft), fault: file.fault,
         virtualBytes: format === 'raw' ? await stat(path).then(({ size }) => size, () => null) : format === 'qcow2' ? file.virtualBytes : null,
         readers: (readers.get(path) ?? []).map((reader) => reader.path),
       })
@@ -126,6 +128,16 @@ class Builder {
       return { machineId: definition.id, machineName: definition.name, files }
     })
     return { images, orphans: orphans.filter(({ files }) => files.length > 0), addedFolders, otherFolders: otherFolders.filter((folder) => folder !== imagesFolder && !addedFolders.includes(folder)) }
+  }
+
+  #snapshotBelow({ path, below, plugs }: Draft): string | null {
+    const seen = new Set([path])
+    for (let at = below; at !== null && !seen.has(at); at = this.#drafts.get(at)?.below ?? null) {
+      seen.add(at)
+      const user = this.#drafts.get(at)?.users.find(({ how, machineId }) => how === 'snapshot' && plugs.some(({ machine }) => machine.id === machineId))
+      if (user !== undefined) return user.snapshotName ?? 'that can’t be read'
+    }
+    return null
   }
 
   async #addDisk(found: Survey, machine: MachineView, disk: Disk): Promise<void> {

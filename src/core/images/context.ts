@@ -3,10 +3,17 @@ import type { QemuImg } from '../engine/qemu'
 import type { SnapshotContext } from '../snapshot/context'
 import type { HostStorage } from '../storage'
 import type { CheckRecords } from './check-records'
+import type { MoveRecords } from './move-records'
 import type { Unfinished } from './unfinished'
 
-/** What work on images can be cut off at: the new file is whole and has a temporary name; it has its own. */
-export const imageSteps = ['image:written', 'image:named', 'image:resized', 'image:repaired'] as const
+/**
+ * What work on images can be cut off at: the new file is whole and has a temporary name; it has its own. Of a disk that is moved: nothing is copied yet, the copy is whole, has its name, is what the machine's definition
+ * names, is what QEMU writes to.
+ */
+export const imageSteps = [
+  'image:written', 'image:named', 'image:resized', 'image:repaired',
+  'move:begun', 'move:copied', 'move:named', 'move:recorded', 'move:switched', 'move:run-noted', 'move:source-removed',
+] as const
 export type ImageStep = (typeof imageSteps)[number]
 
 /** What looking at images and working on them needs. */
@@ -24,6 +31,9 @@ export interface ImageContext extends Pick<SnapshotContext, 'library' | 'machine
   readonly keyOf: (path: string) => Promise<string>
   readonly checks: CheckRecords
   readonly unfinished: Unfinished
+  readonly moves: MoveRecords
+  /** For what reaches into the layers of a machine. */
+  readonly snapshots: SnapshotContext
   /** Awaited between the steps of everything that changes files: for tests of being cut off there. */
   readonly atStep: (step: ImageStep) => Promise<void>
 }

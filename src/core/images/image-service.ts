@@ -5,16 +5,20 @@ import type { DiskWork, DiskWorkPlan, JobKind, StorageOverview } from '@shared/m
 import type { Images, JobReporter } from '../app/services'
 import { isDiskFull, makeFolder } from '../config'
 import type { HeldMachine } from '../machine/held-machine'
+import type { AtWork } from './at-work'
 import { CheckRecords } from './check-records'
 import type { ImageContext } from './context'
+import { moveDisk } from './move'
+import { MoveRecords } from './move-records'
 import { readOverview } from './overview'
 import { addPlace, forgetPlace } from './places'
 import { type Prepared, prepare, targetOf } from './plan'
+import { settleMoves } from './settle-moves'
 import type { Subject } from './subject'
 import { Unfinished } from './unfinished'
-import { type AtWork, checkDisk, checksumDisk, compactDisk, convertDisk, createDisk, deleteDisk, growDisk, repairDisk, shrinkDisk } from './work'
+import { checkDisk, checksumDisk, compactDisk, convertDisk, createDisk, deleteDisk, growDisk, repairDisk, shrinkDisk } from './work'
 
-export interface ImageServiceOptions extends Omit<ImageContext, 'checks' | 'unfinished' | 'temporaryFolder' | 'atStep'> {
+export interface ImageServiceOptions extends Omit<ImageContext, 'checks' | 'unfinished' | 'moves' | 'temporaryFolder' | 'atStep'> {
   /** Its own files are in here. */
   readonly cacheFolder: string
   readonly atStep?: ImageContext['atStep']
@@ -31,14 +35,16 @@ export class ImageService implements Images {
       ...options,
       checks: new CheckRecords(join(cacheFolder, 'image-checks.json')),
       unfinished: new Unfinished(join(cacheFolder, 'unfinished-images.json')),
+      moves: new MoveRecords(join(cacheFolder, 'moving-disks.json')),
       temporaryFolder: join(cacheFolder, 'stretches'),
       atStep: atStep ?? (() => Promise.resolve()),
     }
   }
 
-  /** Removes what an earlier host was killed at. Before anything else. */
+  /** Removes what an earlier host was killed at, and brings to an end what can only go on. Before anything else, once machines that run have been taken over. */
   async start(): Promise<void> {
     await rm(this.#context.temporaryFolder, { recursive: true, force: true }).catch(() => undefined)
+    await settleMoves(this.#context)
     await this.#context.unfinished.clear()
   }
 
@@ -76,7 +82,7 @@ export class ImageService implements Images {
     const before = await prepare(this.#context, work)
     throwFirst(before)
     const ids = machinesOf(before.subject)
-    const release = this.#claim([before.subject?.path, targetOf(work)].filter((path) => path != null))
+    const release = this.#claim([before.subject?.path, before.target ?? targetOf(work)].filter((path) => path != null))
     try {
       await this.#holding(ids, reporter.signal, async (held) => {
         // Others may have changed it until the machines were held.
@@ -104,6 +110,7 @@ export class ImageService implements Images {
       case 'compact': return compactDisk(at, subject)
       case 'check': return void (await checkDisk(at, subject))
       case 'repair': return repairDisk(at, subject, work)
+      case 'move': return moveDisk(at, subject, work)
       case 'checksum': return checksumDisk(at, subject)
       case 'delete': return deleteDisk(at, subject, work)
     }
@@ -128,7 +135,7 @@ export class ImageService implements Images {
   /** Without its folder nobody could put an image there. */
   async #makeImagesFolder(work: DiskWork): Promise<void> {
     const { imagesFolder } = this.#context
-    if (targetOf(work)?.startsWith(imagesFolder) === true) await makeFolder(imagesFolder)
+    if ((work.kind === 'move' ? work.to : targetOf(work))?.startsWith(imagesFolder) === true) await makeFolder(imagesFolder)
   }
 }
 
@@ -145,6 +152,7 @@ export function jobKindOf(kind: DiskWork['kind']): JobKind {
     case 'copy':
     case 'compact':
     case 'check':
+    case 'move':
     case 'checksum':
     case 'delete':
       return `disk.${kind}`

@@ -6,6 +6,7 @@ import { freeBytes } from '../snapshot/room'
 import { bytesInWords, issueOf } from '../storage'
 import { liveUsers } from './catalogue'
 import type { ImageContext } from './context'
+import { moveSteps, moveTarget, roomToMove } from './move-plan'
 import { whyNot } from './rules'
 import { findSubject, requireFreeTarget, type Subject } from './subject'
 import { checksumPiece } from './work'
@@ -19,6 +20,8 @@ export interface Prepared {
   readonly subject: Subject | null
   /** The folder that needs the room. */
   readonly folder: string
+  /** The file that comes of it; null: none, or none that could be. */
+  readonly target: string | null
 }
 
 /** Looks what a piece of work would do, need and meet. Changes nothing; whatever speaks against it is in the result. */
@@ -33,8 +36,8 @@ export async function prepare(context: ImageContext, work: DiskWork): Promise<Pr
       return null
     }
   }
-  const target = targetOf(work)
-  if (target !== null) await attempt(() => requireFreeTarget(context, target))
+  const given = targetOf(work)
+  if (given !== null) await attempt(() => requireFreeTarget(context, given))
   const subject = work.kind === 'create' ? null : await attempt(() => findSubject(context, work.path, {
     sourceFormat: 'sourceFormat' in work ? work.sourceFormat : undefined, mayBeDamaged: work.kind === 'check' || work.kind === 'repair',
   }))
@@ -46,6 +49,7 @@ export async function prepare(context: ImageContext, work: DiskWork): Promise<Pr
     const size = sizeFault(work, subject)
     if (size !== null) faults.push(size)
   }
+  const target = work.kind === 'move' && subject !== null && faults.length === 0 ? (await attempt(() => moveTarget(context, subject, work)))?.path ?? null : given
   const folder = dirname(target ?? subject?.path ?? work.path)
   // What was refused already is not measured, which may take a key.
   const neededBytes = faults.length > 0 ? 0 : (await attempt(async () => roomFor(await context.imageTool(), work, subject))) ?? 0
@@ -53,8 +57,8 @@ export async function prepare(context: ImageContext, work: DiskWork): Promise<Pr
   if (free !== null && free < neededBytes) {
     faults.push(new RingsideError('DISK_FULL', `The drive has ${bytesInWords(free)} left and ${bytesInWords(neededBytes)} may be needed: ${folder}`, { path: folder, hint: 'Free some space there, or choose another folder.' }))
   }
-  const plan = { title: titleOf(work), steps: stepsOf(work, subject), neededBytes, freeBytes: free, issues: faults.map(issueOf) }
-  return { plan, faults, subject, folder }
+  const plan = { title: titleOf(work), steps: stepsOf(work, subject, target), neededBytes, freeBytes: free, issues: faults.map(issueOf) }
+  return { plan, faults, subject, folder, target }
 }
 
 /** The file that comes of it; null: none. */
@@ -71,6 +75,7 @@ export function titleOf(work: DiskWork): string {
     case 'shrink': return `Making ${name} smaller`
     case 'convert': return `Converting ${name} to ${work.format}`
     case 'copy': return `Copying ${name}`
+    case 'move': return `Moving ${name}`
     case 'compact': return `Compacting ${name}`
     case 'check': return `Checking ${name}`
     case 'repair': return `Repairing ${name}`
@@ -87,7 +92,7 @@ function refusal(work: DiskWork, { path, known }: Subject, why: string): Ringsid
 /** Nobody in the library has to do with it; QEMU’s own locks guard it against others. */
 function whyNotForeign(work: DiskWork, { format }: Subject): string | null {
   if (work.kind === 'delete') return 'It is no image of the library, nor one that lies beside such.'
-  const image = { path: work.path, owner: null, format, virtualBytes: null, bytes: 0, below: null, readers: [], users: [], plugs: [], encrypted: false, internalSnapshots: 0, fault: null }
+  const image = { path: work.path, owner: null, format, virtualBytes: null, bytes: 0, below: null, readers: [], users: [], plugs: [], encrypted: false, internalSnapshots: 0, snapshotBelow: null, fault: null }
   return whyNot(work.kind, image)
 }
 
@@ -108,6 +113,8 @@ async function roomFor(tool: QemuImg, work: DiskWork, subject: Subject | null): 
       return measured(tool, subject, work.format)
     case 'copy':
       return measured(tool, subject, format)
+    case 'move':
+      return roomToMove(subject)
     case 'compact':
       return Math.min(bytes, (await tool.measure(path, format, 'qcow2')).requiredBytes)
     case 'repair':
@@ -130,7 +137,7 @@ async function measured(tool: QemuImg, { path, format }: Subject, target: string
 
 const encryptedCopy = ['All that a guest sees of it is written to a new qcow2 file, which stands alone and is encrypted as this one is.', 'Outside the machine’s folder the copy opens with the machine’s disk key only; keep that key with it.']
 
-function stepsOf(work: DiskWork, subject: Subject | null): string[] {
+function stepsOf(work: DiskWork, subject: Subject | null, target: string | null): string[] {
   const users = subject?.known == null ? [] : [...new Set(subject.known.users.map(({ machineName }) => `“${machineName}”`))]
   const held = users.length === 0 ? [] : [`${users.join(', ')} can’t be started or changed meanwhile.`]
   const untouched = 'The image itself stays as it is.'
@@ -149,6 +156,8 @@ function stepsOf(work: DiskWork, subject: Subject | null): string[] {
     case 'copy':
       if (subject?.known?.encrypted === true) return [...encryptedCopy, untouched, ...held]
       return ['All that a guest sees of it is written to a new file of the same format, which stands alone.', untouched, ...held]
+    case 'move':
+      return subject === null ? [] : moveSteps(work, subject, target)
     case 'compact':
       return ['The image is written anew beside itself without what reads as zeroes, both are compared, and the new one takes its place in one step.', 'Cancelled or cut off, the image is as it was.', ...held]
     case 'check':

@@ -3,7 +3,7 @@ import { DiskWorkKind, type ImageUser } from '@shared/model'
 import type { KnownImage } from './catalogue'
 import { obstaclesOf, whyNot } from './rules'
 
-const image = (facts: Partial<KnownImage> = {}): KnownImage => ({ path: '/l/disk.qcow2', owner: null, format: 'qcow2', virtualBytes: 1, bytes: 1, below: null, readers: [], users: [], plugs: [], encrypted: false, internalSnapshots: 0, fault: null, ...facts })
+const image = (facts: Partial<KnownImage> = {}): KnownImage => ({ path: '/l/disk.qcow2', owner: null, format: 'qcow2', virtualBytes: 1, bytes: 1, below: null, readers: [], users: [], plugs: [], encrypted: false, internalSnapshots: 0, snapshotBelow: null, fault: null, ...facts })
 const user = (facts: Partial<ImageUser> = {}): ImageUser => ({ machineId: '00000000-0000-4000-8000-000000000001', machineName: 'web', state: 'stopped', how: 'present', snapshotName: null, diskId: 'disk0', direct: true, ...facts })
 const possible = (facts: Partial<KnownImage>): string[] => DiskWorkKind.options.filter((kind) => whyNot(kind, image(facts)) === null)
 

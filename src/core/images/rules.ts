@@ -1,4 +1,4 @@
-import { DiskWorkKind, stateInWords, type ImageUser } from '@shared/model'
+import { DiskWorkKind, isLive, stateInWords, type ImageUser } from '@shared/model'
 import { type KnownImage, liveUsers } from './catalogue'
 
 /** Formats that `qemu-img check` knows. */
@@ -29,6 +29,8 @@ export function whyNot(kind: DiskWorkKind, image: KnownImage): string | null {
       if (image.format !== 'qcow2') return 'Only qcow2 images can be compacted. Convert it to qcow2 first.'
       if (image.internalSnapshots > 0) return 'It keeps snapshots within itself, which would be lost.'
       return unreadable(image) ?? (image.below === null ? null : encryptedAnd(image, 'based on another image, and QEMU can’t write such a one anew')) ?? openNow(image)
+    case 'move':
+      return unreadable(image) ?? encryptedAnd(image, 'only files in the machine’s own folder can be') ?? notMovable(image)
     case 'delete':
       return needed(image)
   }
@@ -77,6 +79,27 @@ function notResizable(image: KnownImage): string | null {
   if (saved !== undefined) return `“${saved.machineName}” is saved to disk, and its memory knows the size as it is. Start it and shut it down, or discard its saved state.`
   const template = plugs.find(({ machine }) => machine.definition.template)
   return template === undefined ? null : `“${template.machine.definition.name}” is a template, which is frozen.`
+}
+
+/** What else needs the file where it is, or as it is. */
+function notMovable(image: KnownImage): string | null {
+  const { users, readers, plugs, internalSnapshots, snapshotBelow } = image
+  const [plug] = plugs
+  if (plug === undefined) return users.length === 0 ? 'It is no machine’s disk. Copy it, or move the file by other means.' : 'It is a layer that disks read through. The disk’s top layer can be moved.'
+  if (plugs.length > 1) return 'It is the disk of several machines, or several disks of one.'
+  const { machine, disk } = plug
+  const snapshot = users.find(({ how, direct }) => how === 'snapshot' && direct)
+  if (snapshot !== undefined) return `The snapshot “${snapshot.snapshotName ?? 'that can’t be read'}” of “${snapshot.machineName}” needs it where it is. Delete that snapshot first.`
+  if (readers.length > 0) return `Another image is based on it: ${readers[0] ?? ''}`
+  if (snapshotBelow !== null) return `The snapshot “${snapshotBelow}” holds an earlier state of this disk, which lies in the machine’s folder and is what the disk reads through. Delete the machine’s snapshots first, or leave the disk there.`
+  if (machine.state === 'saved' || users.some(({ how }) => how === 'saved')) return `“${machine.definition.name}” is saved to disk, and its memory belongs to the disk where it is. Start it, then move the disk; or discard its saved state.`
+  if (machine.definition.template) return `“${machine.definition.name}” is a template, which is frozen.`
+  if (machine.run?.disposable === true) return `“${machine.definition.name}” is in a disposable run, which throws its changes away. Shut it down first.`
+  if (internalSnapshots > 0) return 'It keeps snapshots within itself, which would be lost.'
+  if (!isLive(machine.state)) return null
+  if (disk.readOnly) return `“${machine.definition.name}” is ${stateInWords(machine.state)} and only reads it; such a disk is moved when the machine is off. Shut it down first.`
+  if (process.platform === 'win32') return `“${machine.definition.name}” is ${stateInWords(machine.state)}; on Windows a disk is moved when its machine is off. Shut it down first.`
+  return null
 }
 
 function needed({ users, readers, plugs }: KnownImage): string | null {

@@ -1,13 +1,11 @@
 import { randomBytes, createHash } from 'node:crypto'
-import { chmod, link, lstat, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { chmod, lstat, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join } from 'node:path'
 import { RingsideError } from '@shared/errors'
 import { checksumNote, type DiskFormat, type DiskWork } from '@shared/model'
-import type { RunningJob } from '../app/services'
-import { errnoOf, fileError, makeFolder, syncFolder } from '../config'
+import { fileError, makeFolder, syncFolder } from '../config'
 import { copyLargeFile, newDiskOptions } from '../creation'
 import type { QemuImg } from '../engine/qemu'
-import type { HeldMachine } from '../machine/held-machine'
 import { syncFile } from '../snapshot/overlays'
 import { outsideReaders } from '../snapshot/readers'
 import { namesOf } from '../snapshot/names'
@@ -15,20 +13,12 @@ import { findOrphans } from '../snapshot/orphans'
 import { survey } from '../snapshot/survey'
 import { bytesInWords, FileSource } from '../storage'
 import { readQcow2Header } from '../storage/qcow2'
+import type { AtWork } from './at-work'
 import type { ImageContext } from './context'
 import { growHints } from './guest-hint'
 import { proveShrinkable } from './prove-shrinkable'
-import { requireFreeTarget, type Subject } from './subject'
-
-/** A piece of work at work, with the machines that have to do with the image held. */
-export interface AtWork {
-  readonly context: ImageContext
-  readonly tool: QemuImg
-  readonly job: Pick<RunningJob, 'report' | 'note'>
-  /** Aborted when the job is cancelled. */
-  readonly signal: AbortSignal
-  readonly held: readonly HeldMachine[]
-}
+import { makeNew, nameNew, noting, targetOptions } from './new-file'
+import type { Subject } from './subject'
 
 type Work<K extends DiskWork['kind']> = Extract<DiskWork, { kind: K }>
 
@@ -51,51 +41,6 @@ export async function convertDisk(at: AtWork, { path, format }: Subject, to: str
     source: path, sourceFormat: format, target: temporary, targetFormat, options: targetOptions(targetFormat), signal,
     onProgress: (fraction) => { job.report(fraction, `Writing ${basename(to)}`) }, onStarted: noting(context, temporary),
   }))
-}
-
-function noting({ unfinished }: ImageContext, temporary: string): (pid: number) => void {
-  return (pid) => void unfinished.noteHelper(temporary, pid).catch(() => undefined)
-}
-
-function targetOptions(format: DiskFormat): string[] {
-  if (format === 'qcow2') return [...newDiskOptions]
-  // Otherwise the length is rounded to what a drive of cylinders has.
-  return format === 'vpc' ? ['force_size=on'] : []
-}
-
-/** A new file under a temporary name until it is whole and on the drive. */
-async function makeNew({ context, signal }: AtWork, wanted: string, write: (temporary: string) => Promise<void>): Promise<void> {
-  const path = await requireFreeTarget(context, wanted)
-  const temporary = await context.unfinished.begin(path)
-  try {
-    await write(temporary)
-    await syncFile(temporary)
-    await context.atStep('image:written')
-    signal.throwIfAborted()
-    await nameNew(temporary, path)
-    await context.atStep('image:named')
-  } finally {
-    await context.unfinished.end(temporary)
-  }
-}
-
-/** Never over a file that has come meanwhile. */
-async function nameNew(temporary: string, path: string): Promise<void> {
-  try {
-    await link(temporary, path)
-  } catch (error) {
-    if (errnoOf(error) === 'EEXIST') throw exists(path)
-    // A file system without hard links.
-    if (await lstat(path).then(() => true, () => false)) throw exists(path)
-    await rename(temporary, path).catch((cause: unknown) => {
-      throw fileError(cause, path, 'written')
-    })
-  }
-  await syncFolder(dirname(path))
-}
-
-function exists(path: string): RingsideError {
-  return new RingsideError('FILE_EXISTS', `There is a file of that name already: ${path}`, { path, hint: 'Choose another name, or move the file away.' })
 }
 
 /** Off: the file becomes longer. On: QEMU makes it longer and tells the guest. */

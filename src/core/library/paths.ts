@@ -78,6 +78,8 @@ export interface RuntimePaths {
   readonly held: string
   /** The disk key, where the system does not let it be handed over without a name: there for moments only. */
   readonly diskKey: string
+  /** A link to the file of a disk that is moved while the machine runs: QEMU knows it by this name, also when the file gets another one. @param name 8 hexadecimal digits */
+  movedDisk(name: string): string
   /** QEMU's `-pidfile`. */
   readonly pid: string
   /** The run record, from which a later host takes the machine over. */
@@ -262,6 +264,7 @@ export function runtimePaths(runtimeFolder: string): RuntimePaths {
     tpmPid: inFolder('tpm.pid'),
     held: inFolder('held'),
     diskKey: inFolder('key'),
+    movedDisk: (name) => inFolder(`disk-${name}`),
     pid: inFolder('pid'),
     record: inFolder('run.json'),
   }

@@ -55,7 +55,8 @@ export async function readRunRecord(path: string): Promise<RunRecord | null> {
 /** Removes the folder of a run that is over. What played its TPM has ended then: as a rule by itself, when QEMU did. */
 export async function removeRunFolder(folder: string): Promise<void> {
   await endLeftoverTpm(folder)
-  await rm(folder, { recursive: true, force: true })
+  // Something that was about to be put there when the run ended may come meanwhile.
+  await rm(folder, { recursive: true, force: true, maxRetries: 5 })
 }
 
 /**

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { ConsoleChannel } from '@shared/contract'
 import { ErrorShape, ProcessFailure } from '@shared/errors'
-import { AcceleratorName, GuestCommand, GuestCommandResult, GuestInfo, MachineDefinition, MemoryMethod, MetricsSample, OwnPath, QemuReport } from '@shared/model'
+import { AcceleratorName, Disk, DiskFormat, GuestCommand, GuestCommandResult, GuestInfo, MachineDefinition, MemoryMethod, MetricsSample, OwnPath, QemuReport } from '@shared/model'
 import { savedRamPath } from '../library/paths'
 import { StoredDefinition } from '../config/formats'
 import type { EngineEvent } from '../engine/engine'
@@ -94,6 +94,10 @@ export const workerCommands = {
   keepMarks: { input: z.object({ marks: z.array(z.string()) }), output: Nothing },
   /** Makes a disk longer. See `EngineSnapshots.resizeDisk`. */
   resizeDisk: { input: z.object({ disk: z.string(), bytes: z.number() }), output: Nothing },
+  /** See `EngineMoves`. `copyDisk` sends `progress`; `cancel` stops it. */
+  diskFiles: { input: Nothing, output: z.object({ files: z.record(z.string(), z.string()) }) },
+  copyDisk: { input: z.object({ disk: z.string(), path: z.string(), format: DiskFormat }), output: Nothing },
+  switchDisk: { input: z.object({ keep: z.enum(['source', 'target']), image: Disk.pick({ id: true, image: true, format: true }) }), output: Nothing },
   /** See `EngineGuest`. `cancel` kills the program. */
   guestInfo: { input: Nothing, output: GuestInfo },
   guestRun: { input: GuestCommand, output: GuestCommandResult },

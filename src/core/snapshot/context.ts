@@ -51,6 +51,8 @@ export async function runningTops({ held }: Pick<Work, 'held'>): Promise<Record<
   const places = new RealPlaces()
   const tops: Record<string, string> = {}
   for (const [key, path] of Object.entries(layers)) {
+    // One that lies elsewhere by its definition is in no snapshot.
+    if (held.run?.definition.disks.find(({ id }) => id === key)?.image.kind === 'external') continue
     const own = ownPath(folder, await places.of(path))
     if (own === null) {
       throw new RingsideError('ILLEGAL_STATE', `“${held.stored.definition.name}” writes to a file that is not in its folder: ${path}`, {

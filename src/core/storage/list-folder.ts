@@ -16,10 +16,11 @@ const statsAtOnce = 64
 /**
  * A folder of this computer, folders first. Hidden entries are left out; links are shown as what they lead to.
  * @param path absolute, or from the home folder with `~`; null is the home folder
- * Throws `INVALID_INPUT`, `FILE_NOT_FOUND`, `NOT_A_FILE` (a file where a folder was expected has its folder listed instead), `FILE_UNREADABLE`.
+ * Throws `INVALID_INPUT`, `FILE_NOT_FOUND`, `NOT_A_FILE` (a file where a folder was expected has its folder listed instead, and is named beside), `FILE_UNREADABLE`.
  */
 export async function listFolder(path: string | null, libraryFolder: string, home = homedir(), limit = entryLimit): Promise<FolderListing> {
   const wanted = absolute(path, home)
+  const isFile = await stat(wanted).then((found) => found.isFile(), () => false)
   const { folder, entries, more } = await readEntries(wanted, limit)
   const parent = dirname(folder)
   return {
@@ -27,6 +28,7 @@ export async function listFolder(path: string | null, libraryFolder: string, hom
     parent: parent === folder ? null : parent,
     entries: (await describe(folder, entries)).sort(foldersFirst),
     places: await places(home, libraryFolder),
+    ...(isFile ? { file: wanted } : {}),
     ...(more
       ? { note: `This folder has more than ${limit.toLocaleString('en')} entries; the rest is not shown. Type the path of a file instead.` }
       : {}),

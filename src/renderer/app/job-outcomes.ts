@@ -9,7 +9,7 @@ import { useWindowStore } from '../stores/window.store'
 /** Time for a page that waited for a job to go where it leads. */
 const settleMs = 800
 
-const storageWork = new Set<JobKind>(['disk.create', 'disk.resize', 'disk.compact', 'disk.check', 'disk.copy', 'disk.checksum', 'disk.delete'])
+const storageWork = new Set<JobKind>(['disk.create', 'disk.resize', 'disk.compact', 'disk.check', 'disk.copy', 'disk.checksum', 'disk.move', 'disk.delete'])
 
 /** Tells how long work ended: a failure in full, a new machine with the way to it, and what the person asked for here where they can’t see it by themselves. */
 export function useJobOutcomes(): void {
@@ -78,6 +78,7 @@ export function useJobOutcomes(): void {
       case 'disk.check':
       case 'disk.copy':
       case 'disk.checksum':
+      case 'disk.move':
       case 'disk.delete':
       case 'snapshot.delete':
       case 'snapshot.cleanUp':

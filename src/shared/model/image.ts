@@ -27,5 +27,7 @@ export type FolderEntry = z.infer<typeof FolderEntry>
 export const FolderListing = z.object({ path: z.string(), parent: z.string().nullable(), entries: z.array(FolderEntry), places: z.array(z.object({ name: z.string(), path: z.string() })),
   /** Something to say about the listing, e.g. that it is not complete. */
   note: z.string().optional(),
+  /** The path that was asked for is a file, and its folder is listed. */
+  file: z.string().optional(),
 })
 export type FolderListing = z.infer<typeof FolderListing>

@@ -5,7 +5,7 @@ import { MachineState } from './lifecycle'
 import { Orphan } from './snapshot'
 
 /** What can be done with a disk image. */
-export const DiskWorkKind = z.enum(['create', 'grow', 'shrink', 'convert', 'compact', 'check', 'repair', 'copy', 'checksum', 'delete'])
+export const DiskWorkKind = z.enum(['create', 'grow', 'shrink', 'convert', 'compact', 'check', 'repair', 'copy', 'move', 'checksum', 'delete'])
 export type DiskWorkKind = z.infer<typeof DiskWorkKind>
 
 const ImageFilePath = z.string().min(1, 'Say which file.').max(4096, 'A path has at most 4,096 characters; choose a shorter one.')
@@ -23,6 +23,11 @@ export const DiskWork = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('convert'), path: ImageFilePath, sourceFormat: SourceFormat, to: ImageFilePath, format: DiskFormat }),
   /** To a new file in the same format; it stands alone. */
   z.object({ kind: z.literal('copy'), path: ImageFilePath, sourceFormat: SourceFormat, to: ImageFilePath }),
+  /**
+   * Another place for a disk of a machine, which goes on with it there, also while it runs. `to`: the new file, or a folder, in which it gets a name of its own; null: the machine's own folder. The new file
+   * stands alone.
+   */
+  z.object({ kind: z.literal('move'), path: ImageFilePath, to: ImageFilePath.nullable(), format: z.enum(['qcow2', 'raw']).optional() }),
   z.object({ kind: z.literal('compact'), path: ImageFilePath }),
   z.object({ kind: z.literal('check'), path: ImageFilePath, sourceFormat: SourceFormat }),
   /** `leaks`: gives lost space back and touches no data. `all`: mends what can be mended; a copy of the file is kept. */

@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { Duplex, duplexPair } from 'node:stream'
 import { RingsideError } from '@shared/errors'
-import { type BackupTaken, type Engine, type EngineEvent, type EngineGuest, type LaunchPlan, nvramLayer, type PullRequest, type RunningMachine, type SnapshotOrder, type SnapshotTaken, type TrackedDisk } from '@core/engine/engine'
+import { type BackupTaken, type DiskCopy, type Engine, type EngineEvent, type EngineGuest, type LaunchPlan, nvramLayer, type PullRequest, type RunningMachine, type SnapshotOrder, type SnapshotTaken, type TrackedDisk } from '@core/engine/engine'
 import { type LiveChange, withLiveChange } from '@core/engine/live-change'
 import { imagePath, runtimePaths } from '@core/library/paths'
 import type { MachineDefinition, MemoryMethod, MetricsSample } from '@shared/model'
@@ -212,6 +212,26 @@ export class FakeMachine implements RunningMachine {
 
   keepMarks(marks: readonly string[]): Promise<void> {
     this.calls.push(`keepMarks ${marks.join(' ')}`)
+    return Promise.resolve()
+  }
+
+  diskFiles(): Promise<Record<string, string>> {
+    return Promise.resolve(Object.fromEntries(this.#definition.disks.map(({ id, image }) => [id, imagePath(this.plan.machineFolder, image)])))
+  }
+
+  async copyDisk({ disk, path }: DiskCopy, onProgress: (fraction: number | null) => void, signal: AbortSignal): Promise<void> {
+    this.calls.push(`copyDisk ${disk} ${path}`)
+    onProgress(0.5)
+    await stoppable(this.engine.pullGate, signal, 'The move was cancelled.')
+  }
+
+  switchDisk(keep: 'source' | 'target'): Promise<void> {
+    this.calls.push(`switchDisk ${keep}`)
+    return Promise.resolve()
+  }
+
+  settleMove(): Promise<void> {
+    this.calls.push('settleMove')
     return Promise.resolve()
   }
 

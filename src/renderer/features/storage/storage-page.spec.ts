@@ -40,8 +40,10 @@ beforeEach(() => {
 })
 afterEach(() => { restore() })
 
-async function open(): Promise<void> {
-  const router = createRouter({ history: createMemoryHistory(), routes: [{ path: '/:any(.*)*', component: { render: () => null } }] })
+let router: ReturnType<typeof createRouter>
+async function open(at = '/'): Promise<void> {
+  router = createRouter({ history: createMemoryHistory(), routes: [{ path: '/:any(.*)*', component: { render: () => null } }] })
+  await router.push(at)
   mount(defineComponent({ render: () => h(App as Component, null, { default: () => h(StoragePage as Component) }) }), { attachTo: document.body, global: { plugins: [ui, router] } })
   await flushPromises()
 }
@@ -158,4 +160,24 @@ test('a folder is added, shown while it is away, and taken out again', async () 
   await flushPromises()
   expect(forgetPlace).toHaveBeenCalledWith({ path: '/media/stick' })
   expect(document.body.textContent).not.toContain('It is not there now.')
+})
+
+test('a disk moves to a folder, or back into its machine; a link from elsewhere asks at once', async () => {
+  const user = { machineId: '00000000-0000-4000-8000-000000000001', machineName: 'web', state: 'running' as const, how: 'present' as const, snapshotName: null, diskId: 'disk0', direct: true }
+  overview.mockResolvedValue(shown([image('a.qcow2', { owner: { id: user.machineId, name: 'web' } }), image('b.qcow2', { users: [user] })]))
+  await open(`/storage?machine=${user.machineId}&disk=disk0&work=move`)
+  const form = (): Element | null => document.querySelector('[data-testid=storage-work]')
+  expect(form()?.textContent).toContain('Into the machine’s own folder')
+  expect(router.currentRoute.value.fullPath).toBe('/storage')
+  document.querySelector<HTMLElement>('[data-dialog-go]')?.click()
+  await flushPromises()
+  expect(work).toHaveBeenCalledWith({ kind: 'move', path: '/images/b.qcow2', to: null })
+  await vi.waitFor(() => { expect(form()).toBeNull() })
+  rows()[0]?.click()
+  await flushPromises()
+  button('Move…').click()
+  await flushPromises()
+  expect(form()?.textContent).not.toContain('Into the machine')
+  const folder = document.querySelector<HTMLInputElement>('[data-testid=storage-folder] input, input[data-testid=storage-folder]')
+  expect(folder?.value).toBe('/images')
 })

@@ -1,7 +1,7 @@
 export { buildArgv, placeOfSlot } from './build-argv'
 export type { ArgvInput, BuiltArgv, GraphicsEndpoint, ImageFacts, LayerFacts } from './input'
 export { nvramNodes, topNodes, type BlockNode } from './block-nodes'
-export { fileNode, keyOfNode, layeredNode, overlayNode, pullNode, withoutPull } from './node-names'
+export { driveNode, fileNode, keyOfNode, layeredNode, overlayNode, pullNode, withoutPull } from './node-names'
 export { nicBackend, nicDevice, isExpressNic } from './network'
 export { luksObstacle } from './disk-key'
 export { pluggedDiskDevice, takesPort } from './disks'

@@ -165,8 +165,15 @@ export interface QmpCommands {
     }
     returns: JsonObject
   }
+  'blockdev-mirror': {
+    arguments: {
+      'job-id': string; device: string; target: string; sync: 'full'; 'copy-mode': 'write-blocking'; 'filter-node-name': string; 'auto-finalize': boolean; 'auto-dismiss': boolean
+    }
+    returns: JsonObject
+  }
   'query-jobs': { arguments: undefined; returns: JobInfo[] }
   'job-cancel': { arguments: { id: string }; returns: JsonObject }
+  'job-complete': { arguments: { id: string }; returns: JsonObject }
   'job-finalize': { arguments: { id: string }; returns: JsonObject }
   'job-dismiss': { arguments: { id: string }; returns: JsonObject }
   'human-monitor-command': { arguments: { 'command-line': string }; returns: string }

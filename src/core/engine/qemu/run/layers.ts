@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { realpath } from 'node:fs/promises'
 import { RingsideError } from '@shared/errors'
 import type { Disk, MachineDefinition } from '@shared/model'
 import { nvramLayer } from '../../engine'
@@ -29,7 +30,8 @@ export async function readTopLayers(qmp: QmpClient, definition: MachineDefinitio
     const key = keyOfNode(definition, node)
     const found = files.get(node)
     if (inserted?.ro !== false || key === null || !written.has(key) || found?.format !== 'qcow2') continue
-    tops.set(key, { node, file: found.file, marks: found.marks })
+    // A disk that was moved has its file by way of a link.
+    tops.set(key, { node, file: await realpath(found.file).catch(() => found.file), marks: found.marks })
   }
   return tops
 }

@@ -1,8 +1,8 @@
 import { access, rm } from 'node:fs/promises'
 import type { Duplex } from 'node:stream'
 import { RingsideError } from '@shared/errors'
-import type { MachineDefinition, MetricsSample } from '@shared/model'
-import type { BackupOrder, BackupTaken, EngineEvent, LaunchPlan, PullRequest, RunningMachine, SavedRun, SnapshotOrder, SnapshotTaken, TrackedDisk } from '../../engine'
+import type { Disk, MachineDefinition, MetricsSample } from '@shared/model'
+import type { BackupOrder, BackupTaken, DiskCopy, EngineEvent, LaunchPlan, PullRequest, RunningMachine, SavedRun, SnapshotOrder, SnapshotTaken, TrackedDisk } from '../../engine'
 import { type LiveChange, withLiveChange } from '../../live-change'
 import { connectEndpoint } from '../endpoint'
 import { groupOf, removeGroup } from '../process/control-groups'
@@ -22,6 +22,7 @@ import { GuestHold, slowCommandMs } from './guest-hold'
 import { ioErrorNote } from './io-error'
 import { readTopLayers } from './layers'
 import { keepMarks, readDrives, readTracked } from './marks'
+import { DiskMove, diskFiles, keptByRecord, withMovedDisks } from './move-disk'
 import { pullLayer } from './pull-layer'
 import { resizeDisk } from './resize-disk'
 import { makeLiveChange, recoverHardware, removeBackend, removeDiskNodes } from './live-changes'
@@ -73,6 +74,8 @@ export class QemuMachine implements RunningMachine {
   #timeGroup: string | null = null
   /** While its state is being kept. */
   #hold: GuestHold | null = null
+  /** The disk that is being moved. */
+  #move: { disk: string; copy: DiskMove } | null = null
   /** The device that is being taken out; `processor`, which no device is called, for a processor. */
   #changing: string | null = null
   #asked = false
@@ -127,10 +130,13 @@ export class QemuMachine implements RunningMachine {
   /** Learns the state of a machine that was taken over, or that was out of reach for a moment. */
   async catchUp(): Promise<void> {
     const { plan, files } = this.#parts
-    await recoverRun(this.#qmp, { plan, mark: files.runtime.held, openAgent: this.#openAgent }).catch((error: unknown) => {
+    // What waited on the monitor that broke is ended below, by what is recorded.
+    if (this.#move?.copy.isHeld === true) [this.#move, this.#hold] = [null, null]
+    await recoverRun(this.#qmp, { plan, mark: files.runtime.held, openAgent: this.#openAgent, tell: (sentence) => { this.addNote(sentence) } }).catch((error: unknown) => {
       this.addNote(`What was under way when the connection to the machine broke could not be ended: ${wordsOf(error)}`)
     })
-    this.#nowHas(await recoverHardware({ qmp: this.#qmp, plan, definition: plan.definition, paused: this.#paused, pid: this.qemuPid }, (sentence) => { this.addNote(sentence) }))
+    this.#nowHas({ ...plan.definition, disks: await withMovedDisks(this.#qmp, plan) })
+    this.#nowHas(await recoverHardware({ qmp: this.#qmp, plan, definition: this.#parts.plan.definition, paused: this.#paused, pid: this.qemuPid }, (sentence) => { this.addNote(sentence) }))
     await this.#addExtras()
     await this.#noticeState()
   }
@@ -262,6 +268,44 @@ export class QemuMachine implements RunningMachine {
 
   resizeDisk(disk: string, bytes: number): Promise<void> {
     return resizeDisk(this.#qmp, this.#parts.plan.definition, disk, bytes)
+  }
+
+  diskFiles(): Promise<Record<string, string>> {
+    return diskFiles(this.#qmp, this.#parts.plan.definition)
+  }
+
+  async copyDisk(copy: DiskCopy, onProgress: (fraction: number | null) => void, signal: AbortSignal): Promise<void> {
+    if (this.#move !== null) throw new RingsideError('ILLEGAL_STATE', 'A disk of the machine is being moved already.', { state: 'running' })
+    const move = new DiskMove(this.#qmp, this.#parts.plan)
+    this.#move = { disk: copy.disk, copy: move }
+    try {
+      await move.copy(copy, () => this.#beginHold(), onProgress, signal)
+    } catch (error) {
+      await this.#moveEnded()
+      throw error
+    }
+  }
+
+  async switchDisk(keep: 'source' | 'target', { id, image, format }: Pick<Disk, 'id' | 'image' | 'format'>): Promise<void> {
+    if (this.#move === null) return
+    await this.#move.copy.end(keep)
+    const { definition } = this.#parts.plan
+    if (keep === 'target') this.#nowHas({ ...definition, disks: definition.disks.map((disk) => (disk.id === id ? { ...disk, image, format } : disk)) })
+    await this.#moveEnded()
+  }
+
+  async settleMove(): Promise<void> {
+    if (this.#move?.copy.isHeld !== true) return
+    const keep = await keptByRecord(this.#qmp, this.#parts.plan, this.#move.disk)
+    if (keep === null) return
+    await this.#move.copy.end(keep)
+    await this.#moveEnded()
+  }
+
+  async #moveEnded(): Promise<void> {
+    this.#move = null
+    this.#hold = null
+    if (!this.#qmp.isClosed) await this.#noticeState()
   }
 
   get definition(): MachineDefinition {

@@ -65,7 +65,7 @@ test('a damaged image ends a check with 1, a repair with 0', async () => {
 test('a disk is named by its machine; what is not possible has its own exit code', async () => {
   expect(await run('disk', 'compact', 'web-01:disk0')).toMatchObject({ code: 5, stderr: expect.stringContaining('“web-01” is running') as string })
   expect((await run('disk', 'grow', 'windows:disk0', '+1G')).code).toBe(0)
-  expect((await run('disk', 'move', `${folder}/damaged.qcow2`, '/mnt/fast'))).toMatchObject({ code: 5, stderr: expect.stringContaining('Moving damaged.qcow2 is not possible') as string })
+  expect((await run('disk', 'move', `${folder}/damaged.qcow2`, '/mnt/fast'))).toMatchObject({ code: 4, stderr: expect.stringContaining('Moving damaged.qcow2 is not possible') as string })
   expect((await run('disk', 'grow', 'nobody:disk0', '+1G'))).toMatchObject({ code: 3, stderr: expect.stringContaining('web-01:disk0') as string })
   expect((await run('disk', 'copy', '/nowhere.qcow2', '/x.qcow2')).code).toBe(5)
 })

@@ -14,7 +14,7 @@ const layers = {
   preload: { rooms: ['shared'], node: false, packages: ['electron'] },
   renderer: {
     rooms: ['shared'], node: false,
-    packages: ['zod', 'vue', 'vue-router', 'pinia', '@vueuse/core', '@nuxt/ui', 'uplot', '@novnc/novnc', '@xterm', '@orpc/client', '@orpc/contract', 'tailwindcss', '@iconify-json'],
+    packages: ['zod', 'vue', 'vue-router', 'pinia', '@vueuse/core', '@nuxt/ui', 'uplot', '@novnc/novnc', '@xterm', '@orpc/client', '@orpc/contract', 'tailwindcss', '@iconify-json', '@codemirror', '@lezer/highlight'],
   },
 }
 

@@ -174,8 +174,8 @@ export function createFakeHost(options: FakeHostOptions = {}): FakeHost {
   const encryption = createFakeEncryption(get)
 
   return {
+    devices: () => Promise.resolve(fakeDevices()),
     // eslint-disable-next-line @typescript-eslint/require-await
-    devices: async () => fakeDevices(),
     info: async () => ({
       version: '0.1.0', shell: 'test', platform: 'linux', arch: 'x64', hostName: 'workbench', osName: 'Debian GNU/Linux 12 (bookworm)', processorModel: 'Fake Processor 3000',
       logicalProcessors: 8, memoryMiB: 16_384, freeMemoryMiB: 9_200, dataFolder: '/home/ada/.local/share/Ringside', libraryFolder: '/home/ada/.local/share/Ringside/library',

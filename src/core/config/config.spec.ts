@@ -169,7 +169,7 @@ describe('the settings', () => {
   test('start from defaults without making a file, and last once changed', async () => {
     const settingsPath = join(folder, 'new/settings.json')
     const store = await SettingsFile.open(settingsPath)
-    expect(store.get()).toEqual({ schemaVersion: 1, qemuPath: null, onQuit: 'ask' })
+    expect(store.get()).toEqual({ schemaVersion: 1, qemuPath: null, onQuit: 'ask', storageFolders: [] })
     await expect(stat(settingsPath)).rejects.toThrow()
     const listener = vi.fn()
     const stop = store.onChange(listener)
@@ -177,7 +177,7 @@ describe('the settings', () => {
     stop()
     await store.change({ onQuit: 'keepRunning' })
     expect(listener).toHaveBeenCalledTimes(2)
-    expect((await SettingsFile.open(settingsPath)).get()).toEqual({ schemaVersion: 1, qemuPath: '/opt/qemu', onQuit: 'keepRunning' })
+    expect((await SettingsFile.open(settingsPath)).get()).toEqual({ schemaVersion: 1, qemuPath: '/opt/qemu', onQuit: 'keepRunning', storageFolders: [] })
   })
 
   test('refuse nonsense and stay as they were', async () => {

@@ -97,6 +97,7 @@ test('a modern Linux from a disc gets the paravirtual devices that it has driver
     template: false,
     origin: null,
     snapshotPolicy: null,
+    backupPolicy: null,
   })
   expect(disks).toEqual([{ id: 'disk0', how: 'new', to: 'disks/disk0.qcow2', format: 'qcow2', bytes: 20 * 2 ** 30 }])
 })

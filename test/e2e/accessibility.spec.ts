@@ -142,7 +142,7 @@ async function hardware(page: Page, look: Look): Promise<void> {
   await page.keyboard.press('Escape')
   await dialog.waitFor({ state: 'hidden' })
   await page.getByTestId('preset-open').click()
-  await page.getByTestId('preset').getByRole('checkbox').first().waitFor()
+  await page.getByTestId('preset-os').waitFor()
   await look('hardware: preset')
   await page.keyboard.press('Escape')
   await dialog.waitFor({ state: 'hidden' })

@@ -221,6 +221,10 @@ export function fakeElectron() {
       createFromBuffer: (bytes: Buffer) => ({ isEmpty: () => bytes.subarray(1, 4).toString() !== 'PNG' }),
     },
     nativeTheme: { shouldUseDarkColors: true },
+    safeStorage: {
+      isAsyncEncryptionAvailable: () => Promise.resolve(false),
+      getSelectedStorageBackend: () => 'basic_text',
+    },
     powerMonitor: new EventEmitter(),
     protocol: {
       registerSchemesAsPrivileged: (schemes: unknown[]) => { state.schemes = schemes },

@@ -85,7 +85,7 @@ class SmallLibrary implements TemporaryLibrary {
 
 const canMount = process.platform === 'linux' && process.getuid?.() === 0
 
-test.runIf(canMount).each(operations.filter(({ name }) => tried.includes(name)))('the drive is full at each step of: $name', { timeout: 300_000 }, async (operation) => {
+test.runIf(canMount).each(operations.filter(({ name }) => tried.includes(name)))('the drive is full at each step of: $name', { timeout: 900_000 }, async (operation) => {
   await using library = await SmallLibrary.make(256)
   const steps = await record(library, operation)
   const faults: Record<string, string> = {}

@@ -32,7 +32,7 @@ const outcomeOf = (/** @type {boolean} */ passed, /** @type {string[]} */ notes)
  * @returns {Stage}
  */
 const checks = (name, what, tools) => ({
-  name, what, limitMs: 5 * minute, needs: [],
+  name, what, limitMs: 10 * minute, needs: [],
   run: async (limitMs) => {
     const ended = await Promise.all(tools.map(async (tool) => ({ tool, ...await run(toolchainNode(), [tool.script, ...tool.args], { timeoutMs: limitMs }) })))
     const failed = ended.filter(({ code }) => code !== 0)
@@ -72,7 +72,7 @@ const project = (name, what, limitMs, { needs = [], width = availableParallelism
 /** In this order, so that a fault shows as early as it can: what takes seconds first, real guests last. */
 export const stages = /** @returns {Stage[]} */ () => [
   {
-    name: 'build', what: 'main, workers, server, CLI, preload and renderer', limitMs: 5 * minute, needs: [],
+    name: 'build', what: 'main, workers, server, CLI, preload and renderer', limitMs: 10 * minute, needs: [],
     run: async () => {
       if (isBuilt()) return outcomeOf(true, [])
       try {
@@ -88,11 +88,11 @@ export const stages = /** @returns {Stage[]} */ () => [
     { name: 'deps', script: commandScript('dependency-cruiser', 'depcruise'), args: ['--config', '.dependency-cruiser.cjs', 'src', 'bin'] },
     { name: 'lint', script: commandScript('eslint'), args: ['.', '--max-warnings=0'] },
   ]),
-  project('unit', 'each part by itself', 3 * minute),
-  project('renderer', 'components and stores', 3 * minute),
-  project('contract', 'the contract over both transports', 3 * minute),
-  project('shell', 'the Electron shell and the packaging', 3 * minute, { needs: [chromium] }),
+  project('unit', 'each part by itself', 8 * minute),
+  project('renderer', 'components and stores', 8 * minute),
+  project('contract', 'the contract over both transports', 8 * minute),
+  project('shell', 'the Electron shell and the packaging', 8 * minute, { needs: [chromium] }),
   // Much of a test with guests is waiting for processes and drives.
-  project('vm', 'real guests on QEMU', 30 * minute, { needs: [qemu, firmware, tpm], width: 3 }),
-  project('e2e', 'the real window in Chromium', 12 * minute, { needs: [qemu, firmware, chromium], width: 2 }),
+  project('vm', 'real guests on QEMU', 60 * minute, { needs: [qemu, firmware, tpm], width: 3 }),
+  project('e2e', 'the real window in Chromium', 15 * minute, { needs: [qemu, firmware, chromium], width: 2 }),
 ]

@@ -52,7 +52,7 @@ export function testKillsDuring(operations: readonly Operation[]): void {
   })
 
   // Dozens of machines, one after the other.
-  test.each(operations)('killed at each step of: $name', { timeout: 600_000 }, async (operation) => {
+  test.each(operations)('killed at each step of: $name', { timeout: 1_200_000 }, async (operation) => {
     await using library = await temporaryLibrary()
     await inLibrary(library, operation)
     expect(await processesNaming(library.runtime)).toEqual([])

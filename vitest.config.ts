@@ -13,7 +13,7 @@ const node = (name: string, include: string[], limits: { testTimeout?: number; g
 })
 
 /** Guests run under software emulation on shared machines: generous limits. */
-const guests = { testTimeout: 120_000, hookTimeout: 180_000, globalSetup: ['test/probe-once.ts'] }
+const guests = { testTimeout: 400_000, hookTimeout: 400_000, globalSetup: ['test/probe-once.ts'] }
 
 /** Files that take minutes come first, so that none is left alone at the end; vitest would begin with the largest. */
 class LongestFirst extends BaseSequencer {

@@ -100,7 +100,7 @@ test('a guest tells of itself, runs a command and takes and gives a file, by key
     await client.machine.powerOff({ id })
     connection.close()
   })
-}, 240_000)
+}, 400_000)
 
 /** The machine that a creating job makes, once it has. */
 async function machineOf(watching: Promise<AsyncIterable<{ type: string; job?: Job; jobs?: Job[] }>>, { id }: Job): Promise<string> {

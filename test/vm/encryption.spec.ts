@@ -96,4 +96,4 @@ test('an encrypted disk opens with its passphrase only, whatever layers lie upon
   await writeFile(disk, whole)
   await machines.start(id)
   await work(open, id)
-}, 240_000)
+}, 400_000)

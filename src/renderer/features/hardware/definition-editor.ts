@@ -54,7 +54,8 @@ export function openDefinitionEditor({ parent, text, vocabulary, onText, onSetti
       hoverTooltip((of, position) => hover(of, position, vocabulary)),
       // Tab leaves, as it does everywhere; only a choice that is open is taken with it.
       keymap.of([{ key: 'Tab', run: acceptCompletion }, ...closeBracketsKeymap, ...defaultKeymap, ...historyKeymap, ...foldKeymap, ...completionKeymap]),
-      EditorView.contentAttributes.of({ ...attributes }), fixed.of([]), invalid.of([]),
+      // Text that can be edited has the focus anyway; what tests pages for people with a screen reader only knows it by this.
+      EditorView.contentAttributes.of({ tabindex: '0', ...attributes }), fixed.of([]), invalid.of([]),
       EditorView.updateListener.of((update) => {
         if (update.docChanged && !update.transactions.some((transaction) => transaction.annotation(fromOutside) === true)) onText(update.state.doc.toString())
         if (update.docChanged || update.selectionSet) onSetting(settingAt(update.state.doc.toString(), update.state.selection.main.head))

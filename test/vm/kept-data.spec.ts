@@ -78,7 +78,8 @@ test('a blank disk that a guest wrote to has the data after a stop and a start; 
     await session.waitFor(guestReady)
     await session.waitFor(guestPrompt)
     expect(await ask(session, 'await-device /dev/vda; dd if=/dev/vda bs=4096 skip=1000 count=1 2>/dev/null | head -n 1')).toBe('kept by the disk')
-    session.sendLine('(count=0; while :; do count=$((count + 1)); echo $count >/run/count; usleep 50000; done) &')
+    // Moved into place, so that nobody reads the file between its being emptied and written.
+    session.sendLine('(count=0; while :; do count=$((count + 1)); echo $count >/run/next; mv /run/next /run/count; usleep 50000; done) &')
     session.sendLine('until [ -s /run/count ]; do usleep 20000; done')
     return Number(await ask(session, 'cat /run/count'))
   })

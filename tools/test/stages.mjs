@@ -1,12 +1,12 @@
 // @ts-check
 import { mkdtempSync, rmSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { build, isBuilt } from '../setup/build.mjs'
 import { commandScript, readJson, toolchainNode } from '../setup/project.mjs'
 import { run } from '../setup/run.mjs'
 import { chromium, findChromium, firmware, qemu, tpm } from '../setup/system-packages.mjs'
-import { tallyOfReport } from './tally.mjs'
+import { failedFiles, tallyOfReport, withSecondRun } from './tally.mjs'
 
 /** @typedef {import('./tally.mjs').Tally} Tally */
 /** @typedef {{ tally: Tally, notes: string[] }} StageResult */
@@ -44,24 +44,44 @@ const checks = (name, what, tools) => ({
   },
 })
 
+/** More files than this that fail are broken, not hindered by a busy computer. */
+const fewFiles = 3
+
 /**
  * One project of vitest.config.ts.
  * @param {string} name
  * @param {string} what
  * @param {number} limitMs
- * @param {{ needs?: Stage['needs'], width?: number }} [options] `width`: so many test files at a time, instead of one for each processor
+ * @param {{ needs?: Stage['needs'], width?: number, againAlone?: boolean }} [options] `width`: so many test files at a time, instead of one for each processor; `againAlone`: a few files
+ *   that failed beside others are run once more by themselves, and what comes of that counts. A note tells of it.
  * @returns {Stage}
  */
-const project = (name, what, limitMs, { needs = [], width = availableParallelism() } = {}) => ({
+const project = (name, what, limitMs, { needs = [], width = availableParallelism(), againAlone = false } = {}) => ({
   name, what, limitMs, needs,
   run: async (limit) => {
+    const endsAt = performance.now() + limit
     const folder = mkdtempSync(join(tmpdir(), 'ringside-test-'))
+    /** @param {string} file @param {number} workers @param {string[]} filters */
+    const vitest = async (file, workers, filters) => {
+      const path = join(folder, file)
+      const args = ['run', ...filters, '--project', name, '--reporter=default', '--reporter=json', `--outputFile.json=${path}`, `--maxWorkers=${workers}`]
+      const ended = await run(toolchainNode(), [commandScript('vitest'), ...args], {
+        show: true, timeoutMs: endsAt - performance.now(), env: { ...process.env, RINGSIDE_CHROMIUM: findChromium() ?? undefined },
+      })
+      return { ...ended, report: readJson(path) }
+    }
     try {
-      const report = join(folder, 'report.json')
-      const args = ['run', '--project', name, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`, `--maxWorkers=${width}`]
-      const { code, timedOut } = await run(toolchainNode(), [commandScript('vitest'), ...args], { show: true, timeoutMs: limit, env: { ...process.env, RINGSIDE_CHROMIUM: findChromium() ?? undefined } })
-      const result = tallyOfReport(readJson(report), code)
-      if (timedOut) result.notes.push(`The ${name} tests took longer than ${Math.round(limit / 1000)} s and were ended.`)
+      const first = await vitest('report.json', width, [])
+      const failed = failedFiles(first.report).map((path) => relative(process.cwd(), path))
+      if (againAlone && !first.timedOut && failed.length > 0 && failed.length <= fewFiles) {
+        console.log(`── ${name}: once more, by themselves: ${failed.join(', ')}`)
+        const second = await vitest('again.json', 1, failed)
+        const result = tallyOfReport(withSecondRun(first.report, second.report), second.code)
+        result.notes.push(`Failed beside others, and ${second.code === 0 ? 'passed' : 'were run again'} by themselves: ${failed.join(', ')}.`)
+        return result
+      }
+      const result = tallyOfReport(first.report, first.code)
+      if (first.timedOut) result.notes.push(`The ${name} tests took longer than ${Math.round(limit / 1000)} s and were ended.`)
       return result
     } finally {
       rmSync(folder, { recursive: true, force: true })
@@ -93,6 +113,6 @@ export const stages = /** @returns {Stage[]} */ () => [
   project('contract', 'the contract over both transports', 8 * minute),
   project('shell', 'the Electron shell and the packaging', 8 * minute, { needs: [chromium] }),
   // Much of a test with guests is waiting for processes and drives.
-  project('vm', 'real guests on QEMU', 60 * minute, { needs: [qemu, firmware, tpm], width: 3 }),
-  project('e2e', 'the real window in Chromium', 15 * minute, { needs: [qemu, firmware, chromium], width: 2 }),
+  project('vm', 'real guests on QEMU', 60 * minute, { needs: [qemu, firmware, tpm], width: 3, againAlone: true }),
+  project('e2e', 'the real window in Chromium', 15 * minute, { needs: [qemu, firmware, chromium], width: 2, againAlone: true }),
 ]

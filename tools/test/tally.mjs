@@ -18,10 +18,26 @@ export const lastLine = ({ passed, failed }) => `${passed} passed, ${failed} fai
 /** @param {Tally} tally @returns {string} */
 export const inWords = (tally) => `${lastLine(tally)}${tally.skipped > 0 ? `, ${tally.skipped} skipped` : ''}`
 
+/** @typedef {{ testResults?: { name?: string, status?: string, message?: string, assertionResults?: { status?: string }[] }[] }} Report of vitest's JSON reporter */
+
+/** @param {Report | undefined} report @returns {string[]} the paths of the files in which something failed */
+export const failedFiles = (report) => (report?.testResults ?? []).filter(({ status }) => status === 'failed').flatMap(({ name }) => (name === undefined ? [] : [name]))
+
+/**
+ * What a second run of some files by themselves makes of a first one: their results take the place of those they had.
+ * @param {Report} first
+ * @param {Report | undefined} second
+ * @returns {Report}
+ */
+export function withSecondRun(first, second) {
+  const again = new Map((second?.testResults ?? []).map((file) => [file.name, file]))
+  return { testResults: (first.testResults ?? []).map((file) => again.get(file.name) ?? file) }
+}
+
 /**
  * Counts a report of vitest's JSON reporter. A file that could not be loaded, an error outside every test, a run without a test and a
  * run without a report each count as a failure: none of them may pass for success.
- * @param {{ testResults?: { name?: string, status?: string, message?: string, assertionResults?: { status?: string }[] }[] } | undefined} report
+ * @param {Report | undefined} report
  * @param {number} exitCode of vitest
  * @returns {{ tally: Tally, notes: string[] }}
  */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { inWords, lastLine, tallyOfReport } from './tally.mjs'
+import { failedFiles, inWords, lastLine, tallyOfReport, withSecondRun } from './tally.mjs'
 
 const file = (status: string, ...tests: string[]): { name: string; status: string; message: string; assertionResults: { status: string }[] } => ({
   name: 'a.spec.ts', status, message: 'Cannot find module', assertionResults: tests.map((test) => ({ status: test })),
@@ -32,4 +32,12 @@ test('skipped tests are named where there are some, but never in the last line',
   expect(inWords({ passed: 3, failed: 0, skipped: 0 })).toBe('3 passed, 0 failed')
   expect(inWords({ passed: 3, failed: 1, skipped: 2 })).toBe('3 passed, 1 failed, 2 skipped')
   expect(lastLine({ passed: 3, failed: 1, skipped: 2 })).toBe('3 passed, 1 failed')
+})
+
+test('what a file did in a second run counts, and a failure that came again, or did not run again, stays one', () => {
+  const first = { testResults: [{ ...file('failed', 'passed', 'failed'), name: 'b.spec.ts' }, { ...file('failed', 'failed'), name: 'c.spec.ts' }, file('passed', 'passed')] }
+  expect(failedFiles(first)).toEqual(['b.spec.ts', 'c.spec.ts'])
+  const second = { testResults: [{ ...file('passed', 'passed', 'passed'), name: 'b.spec.ts' }, { ...file('failed', 'failed'), name: 'c.spec.ts' }] }
+  expect(tallyOfReport(withSecondRun(first, second), 1).tally).toEqual({ passed: 3, failed: 1, skipped: 0 })
+  expect(tallyOfReport(withSecondRun(first, undefined), 1).tally).toEqual({ passed: 2, failed: 2, skipped: 0 })
 })

@@ -345,12 +345,16 @@ export function createFakeHost(options: FakeHostOptions = {}): FakeHost {
     },
     storage: {
       // eslint-disable-next-line @typescript-eslint/require-await
-      async inspect(path) {
+      async inspect(path, acceptedFiles = []) {
         if (path.includes('missing')) throw new RingsideError('FILE_NOT_FOUND', `There is no file ${path}.`, { path, hint: 'Check the path.' })
+        const base = '/home/ada/Disks/debian-base.qcow2'
+        const unaccepted = path.includes('overlay') && !acceptedFiles.includes(base)
         const iso = path.toLowerCase().endsWith('.iso')
         return {
           path, kind: iso ? 'iso' : 'disk', actualBytes: 661_651_456, virtualBytes: iso ? 661_651_456 : 32 * 2 ** 30, format: iso ? 'raw' : 'qcow2',
-          volumeId: iso ? 'Debian 12.8.0 amd64 n' : null, bootable: iso ? { bios: true, uefi: true } : null, osId: iso ? 'debian' : null, issues: [],
+          volumeId: iso ? 'Debian 12.8.0 amd64 n' : null, bootable: iso ? { bios: true, uefi: true } : null, osId: iso ? 'debian' : null,
+          issues: unaccepted ? [{ path: '', code: 'BACKING_FILE_OUTSIDE', severity: 'error', message: `The image is based on a file outside the library: ${path} needs ${base}. If you trust both, accept exactly that file.` }] : [],
+          ...(unaccepted ? { unacceptedFile: base } : {}),
         }
       },
       // eslint-disable-next-line @typescript-eslint/require-await

@@ -138,6 +138,22 @@ test('a disk in parts is joined by a conversion', async () => {
   await qemuImg('compare', '-f', 'raw', '-F', 'qcow2', raw, join(library.get(id).paths.disksFolder, 'disk0.qcow2'))
 })
 
+test('a disk that is based on a file outside the library becomes one disk with it, once that very file is accepted', async () => {
+  const { maker, library } = await storageHost(folder.path)
+  const { path: raw, hash } = await noise('base.raw', 4)
+  const path = folder.in('overlay.qcow2')
+  await qemuImg('create', '-q', '-f', 'qcow2', '-b', raw, '-F', 'raw', path)
+  const source = { type: 'disk', path, format: 'qcow2', mode: 'convert' } as const
+  expect(await refusal(maker.create(request(source), jobReporter()))).toMatchObject({ code: 'BACKING_FILE_OUTSIDE' })
+  expect(library.list()).toEqual([])
+  expect(await refusal(maker.create(request({ ...source, mode: 'copy', acceptedFiles: [raw] }), jobReporter()))).toMatchObject({ code: 'BACKING_FILE_OUTSIDE' })
+  const id = await maker.create(request({ ...source, acceptedFiles: [raw] }), jobReporter())
+  const made = join(library.get(id).paths.disksFolder, 'disk0.qcow2')
+  await qemuImg('compare', '-f', 'raw', '-F', 'qcow2', raw, made)
+  expect(await info(made, 'qcow2')).not.toHaveProperty('backing-filename')
+  expect(await hashOf(raw)).toBe(hash)
+})
+
 test.each(['convert', 'copy'] as const)('a job that is to %s ends when it is cancelled, and leaves nothing', async (mode) => {
   const { maker, library, libraryFolder } = await storageHost(folder.path)
   const { path, hash } = await noise('noise.raw', 64)

@@ -12,6 +12,7 @@ interface CreateOptions {
   disk?: string
   diskMode?: 'inPlace' | 'copy' | 'convert'
   diskFormat?: DiskFormat
+  acceptFile?: string[]
   kernel?: string
   initrd?: string
   append?: string
@@ -43,6 +44,7 @@ export function registerCreate(cli: Cli): void {
     .option('--disk <file>', 'boot from an existing disk image', filePath)
     .addOption(new Option('--disk-mode <mode>', 'what becomes of that image: used in place, copied, or converted to qcow2 (unless given: copied when it is qcow2, else converted)').choices(['inPlace', 'copy', 'convert']))
     .addOption(new Option('--disk-format <format>', 'format of that image, where it is not recognised').choices(DiskFormat.options))
+    .option('--accept-file <file>', 'a file outside the library that the image is based on and that you trust: it is converted into one disk. May be given again', (path: string, before: string[] = []) => [...before, resolve(filePath(path))])
     .option('--kernel <file>', 'boot a Linux kernel directly', filePath)
     .option('--initrd <file>', 'its initial RAM disk', filePath)
     .option('--append <text>', 'its command line')
@@ -102,10 +104,10 @@ async function requestFrom(run: Run, name: string, options: CreateOptions): Prom
   const [kind] = asked
   if (kind === undefined || asked.length > 1) throw usageError(`error: say where the machine boots from with exactly one of --iso, --disk, --kernel, --blank, --netboot (${asked.length === 0 ? 'none' : asked.map((source) => `--${source}`).join(' and ')} given)`)
   if (kind !== 'kernel' && (options.initrd !== undefined || options.append !== undefined)) throw usageError('error: only --kernel goes with --initrd and --append')
-  if (kind !== 'disk' && (options.diskMode !== undefined || options.diskFormat !== undefined)) throw usageError('error: only --disk goes with --disk-mode and --disk-format')
+  if (kind !== 'disk' && (options.diskMode !== undefined || options.diskFormat !== undefined || options.acceptFile !== undefined)) throw usageError('error: only --disk goes with --disk-mode, --disk-format and --accept-file')
 
   const imagePath = options.iso ?? options.disk
-  const image = imagePath === undefined ? null : await run.client.storage.inspect({ path: resolve(imagePath) })
+  const image = imagePath === undefined ? null : await run.client.storage.inspect({ path: resolve(imagePath), ...acceptedBy(options) })
   const { entries } = await run.client.host.catalog()
   const os = chooseOs(entries, options, image)
   const ownDisk = kind === 'disk' || kind === 'kernel' ? null : os.defaults.diskGiB
@@ -121,6 +123,8 @@ async function requestFrom(run: Run, name: string, options: CreateOptions): Prom
   }
 }
 
+const acceptedBy = ({ acceptFile }: CreateOptions): { acceptedFiles?: string[] } => (acceptFile === undefined ? {} : { acceptedFiles: acceptFile })
+
 function sourceFrom(kind: 'iso' | 'disk' | 'kernel' | 'blank' | 'netboot', options: CreateOptions, image: ImageReport | null): MachineSource {
   switch (kind) {
     case 'iso':
@@ -131,7 +135,7 @@ function sourceFrom(kind: 'iso' | 'disk' | 'kernel' | 'blank' | 'netboot', optio
       // Without a format the request can't be checked as a whole; what is wrong with the file is the answer then.
       if (format === null && faults.length > 0) throw invalidInput(faults.map((fault) => ({ ...fault, path: 'source.path' })))
       if (format === null) throw usageError('error: the format of the disk image is not recognised; name it with --disk-format')
-      return { type: 'disk', path: resolve(options.disk ?? ''), format, mode: options.diskMode ?? (format === 'qcow2' ? 'copy' : 'convert') }
+      return { type: 'disk', path: resolve(options.disk ?? ''), format, mode: options.diskMode ?? (format === 'qcow2' && options.acceptFile === undefined ? 'copy' : 'convert'), ...acceptedBy(options) }
     }
     case 'kernel':
       return { type: 'kernel', kernel: resolve(options.kernel ?? ''), initrd: options.initrd === undefined ? null : resolve(options.initrd), commandLine: options.append ?? '' }

@@ -258,7 +258,7 @@ export const router = os.router({
     }),
   },
   storage: {
-    inspect: os.storage.inspect.handler(({ context, input }) => context.host.storage.inspect(input.path)),
+    inspect: os.storage.inspect.handler(({ context, input }) => context.host.storage.inspect(input.path, input.acceptedFiles)),
     listFolder: os.storage.listFolder.handler(({ context, input }) => context.host.storage.listFolder(input.path)),
     overview: os.storage.overview.handler(({ context }) => context.host.images.overview()),
     addPlace: os.storage.addPlace.handler(({ context, input }) => context.host.images.addPlace(input.path)),

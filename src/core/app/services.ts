@@ -178,7 +178,8 @@ export interface Guests {
 }
 
 export interface Storage {
-  inspect(path: string): Promise<ImageReport>
+  /** @param acceptedFiles outside the library, which the image may be based on */
+  inspect(path: string, acceptedFiles?: readonly string[]): Promise<ImageReport>
   listFolder(path: string | null): Promise<FolderListing>
 }
 

@@ -27,7 +27,7 @@ export interface CheckContext {
   readonly probe: ProbeReport
   readonly machines: readonly StoredMachine[]
   readonly libraryFolder: string
-  inspect(path: string): Promise<Inspection>
+  inspect(path: string, acceptedFiles?: readonly string[]): Promise<Inspection>
 }
 
 /** A fault with its type, for the caller that gets only one. */
@@ -168,7 +168,7 @@ async function checkDisk(
   context: CheckContext,
 ): Promise<Inspection> {
   const { path, mode } = source
-  const found = await inspectFor('source.path', path, faults, context, ['disk', 'iso', 'unknown'])
+  const found = await inspectFor('source.path', path, faults, context, ['disk', 'iso', 'unknown'], mode === 'convert' ? source.acceptedFiles : undefined)
   if (found.faults.length > 0) return found
   const { report } = found
   const actual = report.format ?? 'raw'
@@ -252,8 +252,9 @@ async function inspectFor(
   faults: Faults,
   context: CheckContext,
   kinds: readonly string[],
+  acceptedFiles?: readonly string[],
 ): Promise<Inspection> {
-  const found = await context.inspect(path)
+  const found = await context.inspect(path, acceptedFiles)
   for (const error of found.faults) faults.add(field, error)
   if (kinds.includes(found.report.kind)) {
     for (const issue of found.report.issues) if (issue.severity === 'warning') faults.warn(field, issue.message)

@@ -113,7 +113,7 @@ export class MachineMaker implements MachineCreation {
       probe: await probe.current(),
       machines,
       libraryFolder,
-      inspect: (path) => storage.examine(path),
+      inspect: (path, acceptedFiles) => storage.examine(path, acceptedFiles),
     })
   }
 

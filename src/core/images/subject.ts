@@ -64,7 +64,7 @@ async function requireSafe(context: ImageContext, { path, format, known }: Pick<
     if (!mayBeDamaged || !isRingsideError(error, 'IMAGE_DAMAGED') || format !== 'qcow2') throw error
     // What it is based on still counts: QEMU opens that to check and to mend.
     await using source = await FileSource.open(path)
-    const [fault] = (await examineQcow2(source, path, context.libraryFolder)).faults.filter(({ code }) => code !== 'IMAGE_DAMAGED')
+    const [fault] = (await examineQcow2(source, path, { library: context.libraryFolder, accepted: [] })).faults.filter(({ code }) => code !== 'IMAGE_DAMAGED')
     if (fault !== undefined) throw fault
   }
 }

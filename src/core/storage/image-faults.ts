@@ -42,7 +42,9 @@ export function reachesOutside(
 ): RingsideError {
   return new RingsideError('BACKING_FILE_OUTSIDE', `The image ${how} a file outside the library: ${path} needs ${other}`, {
     path,
-    hint: 'A foreign image could read any file of yours that way. If you trust both, join them with the program that made them, or with qemu-img convert.',
+    hint: how === 'is based on'
+      ? 'A foreign image could read any file of yours that way. If you trust both, accept exactly that file while the disk is converted, or join them with qemu-img convert.'
+      : 'A foreign image could read any file of yours that way. If you trust both, join them with the program that made them, or with qemu-img convert.',
   })
 }
 

@@ -168,6 +168,35 @@ describe('a qcow2', () => {
     expect(await faultOf(path, 'BACKING_FILE_OUTSIDE')).toBe(message)
   })
 
+  test('based on a file outside is read with it once a person accepted that very file, and no other', async () => {
+    const path = await made({ backingFile: 'base.qcow2', backingFormat: 'qcow2' })
+    const base = await made({ backingFile: 'deep.raw', backingFormat: 'raw' }, 'base.qcow2')
+    const deep = join(folder, 'deep.raw')
+    expect((await inspect(path)).report.unacceptedFile).toBe(base)
+    // Another file of that folder says nothing of this one; and what lies deeper is asked for by itself.
+    expect((await inspect(path, { acceptedFiles: [join(folder, 'other.qcow2')] })).report.unacceptedFile).toBe(base)
+    const half = await inspect(path, { acceptedFiles: [base] })
+    expect(half.faults).toMatchObject([{ code: 'BACKING_FILE_OUTSIDE', message: `The image is based on a file outside the library: ${base} needs ${deep}` }])
+    expect(half.report.unacceptedFile).toBe(deep)
+    expect((await inspect(path, { acceptedFiles: [base, deep] })).faults).toMatchObject([{ code: 'FILE_NOT_FOUND', message: `The image is based on a file that is not there: ${base} needs ${deep}` }])
+    await put('deep.raw', Buffer.alloc(4096))
+    const { faults, report, dependsOn } = await inspect(path, { acceptedFiles: [base, deep] })
+    expect(faults).toEqual([])
+    expect(report.unacceptedFile).toBeUndefined()
+    expect(dependsOn).toEqual([base, deep])
+  })
+
+  test('whose accepted file is a link asks for what the link leads to, and takes no device, folder or other format', async () => {
+    const link = join(folder, 'link.raw')
+    await symlink('/etc/hostname', link)
+    const path = await made({ backingFile: 'link.raw', backingFormat: 'raw' })
+    expect((await inspect(path, { acceptedFiles: [link] })).report.unacceptedFile).toBe('/etc/hostname')
+    expect((await inspect(path, { acceptedFiles: ['/etc/hostname'] })).faults).toEqual([])
+    expect((await inspect(await made({ backingFile: '/dev/zero', backingFormat: 'raw' }), { acceptedFiles: ['/dev/zero'] })).faults).toMatchObject([{ code: 'IMAGE_UNSUPPORTED' }])
+    await put('base.vmdk', Buffer.alloc(4096))
+    expect((await inspect(await made({ backingFile: 'base.vmdk', backingFormat: 'vmdk' }), { acceptedFiles: [join(folder, 'base.vmdk')] })).faults).toMatchObject([{ code: 'IMAGE_UNSUPPORTED' }])
+  })
+
   test('based on a link in the library that leads out of it is refused', async () => {
     await symlink('/etc/hostname', join(library, 'link'))
     const path = await made({ backingFile: join(library, 'link'), backingFormat: 'raw' })

@@ -14,6 +14,8 @@ import { type DiskFacts, examineQcow2, examineVdi, examineVmdk, examineVpc } fro
 export interface InspectContext {
   /** Images may be based on files in here. */
   readonly libraryFolder: string
+  /** And on these files outside, which the person accepted one by one. Links resolved. */
+  readonly acceptedFiles?: readonly string[]
   readonly catalog: OsCatalog
   /** null without QEMU: then some sizes stay unknown. */
   readonly imageTool: ImageTool | null
@@ -117,6 +119,7 @@ async function examine(
       faults.push(...facts.faults)
       dependsOn.push(...facts.dependsOn)
       report.virtualBytes = facts.virtualBytes
+      if (facts.unaccepted !== undefined) report.unacceptedFile = facts.unaccepted
       if (faults.length > 0) return
       report.bootable = await diskBootability(source, detected.format)
       await askTool(report, faults, detected.format, context)
@@ -138,7 +141,7 @@ async function examine(
 async function diskFacts(source: FileSource, path: string, format: DiskFormat, context: InspectContext): Promise<DiskFacts> {
   switch (format) {
     case 'qcow2':
-      return examineQcow2(source, path, context.libraryFolder)
+      return examineQcow2(source, path, { library: context.libraryFolder, accepted: context.acceptedFiles ?? [] })
     case 'vmdk':
       return examineVmdk(source, path)
     case 'vdi':

@@ -1,4 +1,4 @@
-import { realpath } from 'node:fs/promises'
+import { realpath, stat } from 'node:fs/promises'
 import { basename, dirname, isAbsolute, relative, resolve, sep } from 'node:path'
 import type { RingsideError } from '@shared/errors'
 import { errnoOf } from '../config'
@@ -17,10 +17,15 @@ export interface DiskFacts {
   virtualBytes: number | null
   /** Other files that it consists of or is based on, all inside the library or beside it. */
   dependsOn: string[]
+  /** The first file outside that was not accepted, and could be. */
+  unaccepted?: string
 }
 
+/** Where an image may read from: the library, and files outside that a person accepted (links resolved). */
+export interface ReadableFiles { library: string; accepted: readonly string[] }
+
 /** A qcow2 and everything below it, before QEMU ever opens it. */
-export async function examineQcow2(source: ByteSource, path: string, library: string, depth = 0): Promise<DiskFacts> {
+export async function examineQcow2(source: ByteSource, path: string, readable: ReadableFiles, depth = 0): Promise<DiskFacts> {
   const read = await readQcow2Header(source)
   const facts: DiskFacts = { faults: [], virtualBytes: null, dependsOn: [] }
   if ('fault' in read) {
@@ -70,16 +75,16 @@ export async function examineQcow2(source: ByteSource, path: string, library: st
   const missing = header.unknownFeatures === 0 ? await findMissingBytes(source, header) : null
   if (missing !== null) facts.faults.push(truncatedImage(path, 'qcow2', source.size, missing))
   if (header.backingFile !== null)
-    await followBacking(facts, { path, name: header.backingFile, format: header.backingFormat, library, depth })
+    await followBacking(facts, { path, name: header.backingFile, format: header.backingFormat, readable, depth })
   return facts
 }
 
-/** Only a chain that stays inside the library is followed: whoever made the image must not choose which of the user's files QEMU opens. */
+/** Only a chain that stays inside the library, or within what a person accepted, is followed: whoever made the image must not choose which of the user's files QEMU opens. */
 async function followBacking(
   facts: DiskFacts,
-  from: { path: string; name: string; format: string | null; library: string; depth: number },
+  from: { path: string; name: string; format: string | null; readable: ReadableFiles; depth: number },
 ): Promise<void> {
-  const { path, name, library } = from
+  const { path, name, readable: { library, accepted } } = from
   if (hasProtocol(name)) {
     facts.faults.push(reachesOutside(path, name, 'is based on'))
     return
@@ -90,15 +95,19 @@ async function followBacking(
     real = await realpath(other)
   } catch (error) {
     // Whether a file outside exists is none of the image's business: it is refused either way, and in the same words.
-    facts.faults.push(
-      errnoOf(error) === 'ENOENT' && isInside(resolve(other), library)
-        ? missingBacking(path, other)
-        : reachesOutside(path, other, 'is based on'),
-    )
+    const known = isInside(resolve(other), library) || accepted.includes(resolve(other))
+    facts.faults.push(errnoOf(error) === 'ENOENT' && known ? missingBacking(path, other) : reachesOutside(path, other, 'is based on'))
+    if (!known) facts.unaccepted = resolve(other)
     return
   }
-  if (!isInside(real, await realpath(library).catch(() => library))) {
-    facts.faults.push(reachesOutside(path, other, 'is based on'))
+  const isOutside = !isInside(real, await realpath(library).catch(() => library))
+  if (isOutside && !accepted.includes(real)) {
+    facts.faults.push(reachesOutside(path, real === other ? other : `${other}, which is ${real}`, 'is based on'))
+    facts.unaccepted = real
+    return
+  }
+  if (isOutside && !(await stat(real)).isFile()) {
+    facts.faults.push(unsupportedImage(path, `it is based on what is no ordinary file (${real})`, 'Make a copy of that first, as a file.'))
     return
   }
   facts.dependsOn.push(real)
@@ -122,10 +131,15 @@ async function followBacking(
     )
     return
   }
+  if (isOutside && from.format !== 'qcow2' && from.format !== 'raw') {
+    facts.faults.push(unsupportedImage(path, `it is based on a ${from.format} image outside the library (${real})`, 'Join them with the program that made them.'))
+    return
+  }
   if (from.format !== 'qcow2') return
   await using source = await FileSource.open(real)
-  const below = await examineQcow2(source, real, library, from.depth + 1)
+  const below = await examineQcow2(source, real, from.readable, from.depth + 1)
   facts.faults.push(...below.faults)
+  if (below.unaccepted !== undefined) facts.unaccepted = below.unaccepted
   facts.dependsOn.push(...below.dependsOn)
 }
 

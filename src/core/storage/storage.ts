@@ -18,15 +18,15 @@ export class HostStorage implements Storage {
 
   constructor(private readonly options: StorageOptions) {}
 
-  async inspect(path: string): Promise<ImageReport> {
-    return (await this.examine(path)).report
+  async inspect(path: string, acceptedFiles?: readonly string[]): Promise<ImageReport> {
+    return (await this.examine(path, acceptedFiles)).report
   }
 
   /** As `inspect`, with what the creation of machines needs besides. */
-  async examine(path: string): Promise<Inspection> {
+  async examine(path: string, acceptedFiles: readonly string[] = []): Promise<Inspection> {
     const { libraryFolder, catalog } = this.options
     const tool = await this.options.imageTool()
-    return inspectImage(path, { libraryFolder, catalog, imageTool: tool === null ? null : this.#memory.over(tool) })
+    return inspectImage(path, { libraryFolder, acceptedFiles, catalog, imageTool: tool === null ? null : this.#memory.over(tool) })
   }
 
   listFolder(path: string | null): Promise<FolderListing> {

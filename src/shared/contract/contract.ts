@@ -2,7 +2,7 @@ import { eventIterator, oc } from '@orpc/contract'
 import { z } from 'zod'
 import { ErrorCode, ErrorData, Issue } from '../errors'
 import {
-  BackupFolder, BackupPolicy, BackupReference, CloneRequest, CommandLine, CreateBackup, CreateMachineRequest, DefinitionDifference, DiskWork, DiskWorkPlan, EncryptionState, fitsOneMessage,
+  AcceptedFiles, BackupFolder, BackupPolicy, BackupReference, CloneRequest, CommandLine, CreateBackup, CreateMachineRequest, DefinitionDifference, DiskWork, DiskWorkPlan, EncryptionState, fitsOneMessage,
   FolderListing, GivenPassphrase, GuestCommand, GuestCommandResult, GuestCopy, GuestInfo, GuestPassword, GuestUserName, HardwareDifference, HardwarePlan, HardwareProperty, HardwareVersion,
   HostDevices, HostInfo, ImageReport, Job, LibraryProblem, ListBackups, MachineHardware, MachineId, MachineName, MachineReference, MachineView, MetricsSample, NewDisk, OsCatalog,
   Passphrase, ProbeReport, RemoveDisk, RestoreBackup, RevertRequest, Settings, Snapshot, SnapshotDeletePlan, SnapshotDescription, SnapshotId, SnapshotName, SnapshotPlan,
@@ -205,7 +205,7 @@ export const contract = {
     dismiss: base.input(z.object({ id: z.uuid() })).output(z.object({})),
   },
   storage: {
-    inspect: base.input(z.object({ path: z.string().max(4096, longPath) })).output(ImageReport),
+    inspect: base.input(z.object({ path: z.string().max(4096, longPath), acceptedFiles: AcceptedFiles.optional() })).output(ImageReport),
     /** A folder of the host, for the file dialog of the browser UI. null: the home folder. */
     listFolder: base.input(z.object({ path: z.string().max(4096, longPath).nullable() })).output(FolderListing),
     /** Places and images of the library: who uses what, what is based on what, what can be done with each. */

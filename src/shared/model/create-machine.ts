@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { Issue } from '../errors'
 import { DiskFormat, DisplayModel, MainDiskBus, NicModel } from './devices'
 import { NewEncryption } from './encryption'
+import { AcceptedFiles } from './image'
 import { AcceleratorName, MachineName } from './machine'
 
 const FilePath = z.string().trim().min(1, 'Choose a file.').max(4096, 'A path has at most 4,096 characters.')
@@ -16,6 +17,8 @@ export const MachineSource = z.discriminatedUnion('type', [
     format: DiskFormat,
     /** `inPlace`: use this very file. `copy`: same format into the machine's folder. `convert`: into a qcow2 there. */
     mode: z.enum(['inPlace', 'copy', 'convert']),
+    /** With `convert` alone. */
+    acceptedFiles: AcceptedFiles.optional(),
   }),
   z.object({ type: z.literal('kernel'), kernel: FilePath, initrd: FilePath.nullable(), commandLine: z.string().max(4096, 'A kernel command line has at most 4,096 characters.') }),
   z.object({ type: z.literal('blank') }),

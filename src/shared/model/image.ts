@@ -2,6 +2,9 @@ import { z } from 'zod'
 import { Issue } from '../errors'
 import { DiskFormat } from './devices'
 
+/** Files outside the library that an image may be based on, as the person accepted each: absolute, links resolved. */
+export const AcceptedFiles = z.array(z.string().max(4096, 'A path has at most 4,096 characters.')).max(32, 'At most 32 files can be accepted.')
+
 /** What the host found out about a file that a person named, without trusting it. */
 export const ImageReport = z.object({
   path: z.string(),
@@ -16,6 +19,11 @@ export const ImageReport = z.object({
   bootable: z.object({ bios: z.boolean(), uefi: z.boolean() }).nullable(),
   /** Entry of the operating-system catalogue, where it was recognised. */
   osId: z.string().nullable(),
+  /**
+   * The next file outside the library that it is based on and that was not accepted: absolute, links resolved. Whoever trusts both says so, and
+   * then it is read, once, to make a disk of the two. Absent: there is none.
+   */
+  unacceptedFile: z.string().optional(),
   /** Everything that speaks against using it, with severity. */
   issues: z.array(Issue),
 })

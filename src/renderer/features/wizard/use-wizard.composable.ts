@@ -8,7 +8,7 @@ import { emptyForm, toRequest, type Inspection, type WizardForm } from './wizard
 
 /** What the wizard needs of the host; the dialog passes the contract's client. */
 export interface WizardHost {
-  inspect(path: string): Promise<ImageReport>
+  inspect(path: string, acceptedFiles: readonly string[]): Promise<ImageReport>
   check(request: unknown): Promise<Issue[]>
   create(request: CreateMachineRequest & { startWhenCreated: boolean }): Promise<Job>
 }
@@ -95,6 +95,7 @@ export function useWizard(host: WizardHost, facts: WizardFacts) {
     if (field === 'sourceType') followSource()
     if (field === 'osId') followSystem()
     if (field === 'fileUse') followSource()
+    if (field === 'filePath') form.acceptedFiles = []
     if (field === 'filePath' || field === 'kernelPath' || field === 'initrdPath') look(field)
   }
 
@@ -138,7 +139,7 @@ export function useWizard(host: WizardHost, facts: WizardFacts) {
   async function lookNow(field: FileField, path: string): Promise<void> {
     const stillAsked = (): boolean => form[field].trim() === path && inspections[field].state === 'looking'
     try {
-      const report = await host.inspect(path)
+      const report = await host.inspect(path, field === 'filePath' ? form.acceptedFiles : [])
       if (!stillAsked()) return
       inspections[field] = { state: 'known', path, report }
       if (field === 'filePath') followReport(report)
@@ -155,12 +156,18 @@ export function useWizard(host: WizardHost, facts: WizardFacts) {
     for (const field of ['fileUse', 'diskFormat', 'diskMode'] as const) touched.delete(field)
     if (fields.fileUse !== undefined) form.fileUse = fields.fileUse
     if (fields.diskFormat !== undefined) form.diskFormat = fields.diskFormat
-    if (fields.diskMode !== undefined) form.diskMode = fields.diskMode
+    if (fields.diskMode !== undefined) form.diskMode = form.acceptedFiles.length > 0 ? 'convert' : fields.diskMode
     if (fields.osId !== undefined && catalog.value?.entries.some((entry) => entry.id === fields.osId)) {
       if (!touched.has('osId')) form.osId = fields.osId
       followSystem()
     }
     followSource()
+  }
+
+  /** Accepts a file outside the library that the chosen disk is based on; it is looked at again with that. */
+  function accept(path: string): void {
+    form.acceptedFiles.push(path)
+    look('filePath')
   }
 
   let checkTimer: ReturnType<typeof setTimeout> | undefined
@@ -244,7 +251,7 @@ export function useWizard(host: WizardHost, facts: WizardFacts) {
 
   return {
     form, step, touched, reviewed, inspections, os, limits, request, faults, errors, looking, canCreate, isDirty, submitting, submitError,
-    set, faultsOf, stepState, goTo, next, back, create, checkNow,
+    set, accept, faultsOf, stepState, goTo, next, back, create, checkNow,
   }
 }
 

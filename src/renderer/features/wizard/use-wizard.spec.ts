@@ -84,6 +84,27 @@ test('a disk image turns the source into a disk, wants no second disk, and is co
   expect(it.request.value.newDiskGiB).toBeNull()
 })
 
+test('a file that the image is based on is used once it was accepted, to convert the two, and is forgotten with the image', async () => {
+  const image: ImageReport = { ...iso, kind: 'disk', format: 'qcow2', osId: null }
+  const asked: (readonly string[])[] = []
+  const it = wizard({
+    inspect: (_path, accepted) => {
+      asked.push([...accepted])
+      return Promise.resolve(accepted.includes('/base') ? image : { ...image, unacceptedFile: '/base', issues: [{ path: '', message: 'Based on /base.', severity: 'error' }] })
+    },
+  })
+  it.set('filePath', '/d/a.qcow2')
+  await settle()
+  expect(it.errors.value.map(({ message }) => message)).toContain('Based on /base.')
+  it.accept('/base')
+  await settle()
+  expect(it.errors.value.map(({ message }) => message)).not.toContain('Based on /base.')
+  expect(it.request.value.source).toEqual({ type: 'disk', path: '/d/a.qcow2', format: 'qcow2', mode: 'convert', acceptedFiles: ['/base'] })
+  it.set('filePath', '/d/b.qcow2')
+  await settle()
+  expect(asked).toEqual([[], ['/base'], []])
+})
+
 test('a suggested name avoids those in use, whatever their case', () => {
   const it = wizard({}, ['DEBIAN 12', 'Debian 12 2'])
   it.set('osId', 'debian12')

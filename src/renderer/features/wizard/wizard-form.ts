@@ -22,6 +22,8 @@ export interface WizardForm {
   fileUse: FileUse
   diskFormat: DiskFormat
   diskMode: DiskMode
+  /** Files outside the library that the disk is based on and that the person trusts. */
+  acceptedFiles: string[]
   kernelPath: string
   initrdPath: string
   commandLine: string
@@ -43,6 +45,7 @@ export function emptyForm(): WizardForm {
     fileUse: 'cdrom',
     diskFormat: 'qcow2',
     diskMode: 'copy',
+    acceptedFiles: [],
     kernelPath: '',
     initrdPath: '',
     commandLine: '',
@@ -63,7 +66,7 @@ function sourceOf(form: WizardForm): CreateMachineRequest['source'] {
     case 'file':
       return form.fileUse === 'cdrom'
         ? { type: 'cdrom', path: form.filePath }
-        : { type: 'disk', path: form.filePath, format: form.diskFormat, mode: form.diskMode }
+        : { type: 'disk', path: form.filePath, format: form.diskFormat, mode: form.diskMode, ...(form.acceptedFiles.length > 0 ? { acceptedFiles: [...form.acceptedFiles] } : {}) }
     case 'kernel':
       return {
         type: 'kernel',

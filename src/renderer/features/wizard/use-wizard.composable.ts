@@ -167,6 +167,7 @@ export function useWizard(host: WizardHost, facts: WizardFacts) {
   /** Accepts a file outside the library that the chosen disk is based on; it is looked at again with that. */
   function accept(path: string): void {
     form.acceptedFiles.push(path)
+    form.diskMode = 'convert'
     look('filePath')
   }
 

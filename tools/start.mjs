@@ -7,7 +7,7 @@ import { desktopFacts, ensureElectron, neverOpened, whyNoWindow } from './setup/
 import { ensureNodeModules } from './setup/node-modules.mjs'
 import { startOptions, usage } from './setup/options.mjs'
 import { handOver } from './setup/run.mjs'
-import { ensureSystemPackages, firmware, qemu, tpm } from './setup/system-packages.mjs'
+import { ensureSystemPackages, firmware, qemu, tpm, virtiofs } from './setup/system-packages.mjs'
 
 const say = (/** @type {string} */ line) => { console.log(line) }
 
@@ -19,7 +19,7 @@ async function start() {
   }
   await ensureNodeModules(say)
   // Without QEMU the window opens all the same and says what to do.
-  await ensureSystemPackages([qemu, firmware, tpm], say)
+  await ensureSystemPackages([qemu, firmware, tpm, virtiofs], say)
   await ensureBuild(say)
   const serve = () => handOver(toolchainNode(), [at('out/main/serve.js'), ...options.serverArguments])
   if (options.serve) return serve()

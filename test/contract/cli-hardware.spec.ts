@@ -16,7 +16,7 @@ afterEach(async () => {
 })
 
 const run = (...args: string[]): Promise<CliResult> => cli(local, 'hardware', ...args)
-const commands = ['show', 'set', 'preset', 'command', 'discard', 'cd', 'link', 'balloon', 'disk', 'history', 'revert']
+const commands = ['show', 'set', 'preset', 'command', 'discard', 'cd', 'link', 'balloon', 'disk', 'reset-uefi', 'history', 'revert']
 
 test.each([
   ...commands.map((command) => [command]), ['set', 'web-01', 'memory'], ['set', 'web-01', 'disks.disk9.bus=sata'], ['cd', 'insert', 'web-01'], ['cd', 'eject', 'web-01', 'x.iso'],
@@ -40,6 +40,15 @@ test('show tells what there is and what waits, set changes it, discard takes bac
   expect((await run('set', 'web-01', 'memoryMiB=4096', 'nics.net0.linkUp=false')).stdout).toMatch(/^Network card “net0”: cable: Plugged in → Pulled out$/mu)
   expect((await run('show', 'web-01')).stdout).toMatch(/^Memory +2,048 MiB \(at the next start: 4,096 MiB\)$/mu)
   expect((await run('discard', 'web-01', '--json')).json).toMatchObject({ next: null })
+})
+
+test('reset-uefi names what goes, asks, and gives a machine that is off new variables beside the old ones', async () => {
+  expect(await run('reset-uefi', 'windows-11')).toMatchObject({ code: 2 })
+  const done = await run('reset-uefi', 'windows-11', '--yes')
+  expect(done).toMatchObject({ code: 0, stdout: 'UEFI variables: As they are → New\n', stderr: expect.stringMatching(/boot entries.*kept as firmware\/nvram\.qcow2/u) as string })
+  expect(host.machines.get(fakeIds.stopped).definition.firmware).toMatchObject({ secureBoot: true, nvram: expect.stringMatching(/^firmware\/nvram-[0-9a-f]{8}\.qcow2$/u) as string })
+  expect(await run('reset-uefi', 'web-01', '--yes')).toMatchObject({ code: 5, stderr: expect.stringContaining('in use while the machine runs') as string })
+  expect((await run('reset-uefi', 'old-database', '--yes')).stderr).toContain('starts with a BIOS')
 })
 
 test('all faults of a change are told at once: 5', async () => {

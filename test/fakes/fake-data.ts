@@ -103,6 +103,7 @@ export function fakeProbe(): ProbeReport {
         requiresSmm: false, description: 'UEFI firmware for x86_64',
       }],
       tpm: { program: { path: '/usr/bin/swtpm', version: '0.7.1', versions: ['1.2', '2.0'] }, obstacle: null, remedy: null },
+      virtiofs: { path: '/usr/libexec/virtiofsd', obstacle: null, remedy: null },
       features: { 'mapped-ram': false, 'background-snapshot': true, sandbox: true },
     },
     qemuProblem: null,

@@ -1,6 +1,8 @@
 import type { Hardware } from '@core/app/services'
+import { planChange } from '@core/hardware/apply'
 import { hardwareOf, isSameHardware, parseHardware, refuseFaults, withHardware } from '@core/hardware/hardware'
 import { planLive } from '@core/hardware/live-plan'
+import { nvramIssues, withNvramPlace, withOwnNvram } from '@core/hardware/nvram'
 import { withLiveChange } from '@core/engine/live-change'
 import { compareDefinitions } from '@core/snapshot/compare'
 import { RingsideError, type Issue } from '@shared/errors'
@@ -24,7 +26,9 @@ export function createFakeHardware(trees: FakeTrees): Hardware {
   const planFor = (machine: MachineView, hardware: MachineHardware): { hardware: MachineHardware; runs: MachineDefinition; differences: HardwareDifference[] } => {
     const stored = storedOf(machine)
     if (!runs(machine)) {
-      return { hardware, runs: withHardware(stored, hardware), differences: compareDefinitions(stored, withHardware(stored, hardware)).map((difference) => ({ ...difference, when: 'now', reason: null })) }
+      const { hardware: wanted, differences } = planChange(null, stored, withOwnNvram(hardware, stored))
+      const placed = withNvramPlace(wanted)
+      return { hardware: placed, runs: withHardware(stored, placed), differences }
     }
     const plan = planLive(machine.definition, stored, hardware, 'tcg')
     return { hardware: plan.hardware, runs: plan.changes.reduce(withLiveChange, machine.definition), differences: plan.differences }
@@ -35,6 +39,8 @@ export function createFakeHardware(trees: FakeTrees): Hardware {
     const why = whyRefused('changeHardware', machine)
     if (why !== null) issues.push({ path: '', message: why, code: 'ILLEGAL_STATE', severity: 'error' })
     if (hardware.memoryMiB > hostMemoryMiB) issues.push({ path: 'memoryMiB', message: `This computer has ${String(hostMemoryMiB)} MiB of memory; choose less.`, received: String(hardware.memoryMiB), severity: 'error' })
+    const stored = storedOf(machine)
+    issues.push(...nvramIssues(withOwnNvram(hardware, stored), stored, runs(machine) ? machine.definition : null))
     const seen = new Set<string>()
     for (const [list, devices] of [['disks', hardware.disks], ['cdroms', hardware.cdroms], ['nics', hardware.nics]] as const) {
       for (const [index, { id }] of devices.entries()) {
@@ -144,6 +150,9 @@ function fakeProperties({ definition }: MachineView): HardwareProperty[] {
     property('memory.hugePages', 'Huge pages', 'memory-backend-memfd,hugetlb=on', 'Saves the processor work with much memory.', 'switch', { obstacle: 'This computer has no huge pages set aside.' }),
     property('processors.cores', 'Cores', '-smp cores', 'How many programs run at the same time.', 'number', { minimum: 1, maximum: 8 }),
     property('processors.model', 'Processor model', '-cpu', 'What the guest takes its processor for.', 'choice', { choices: [choice('auto', 'Best available'), choice('max', 'All that can be had'), choice('Skylake-Server', 'Skylake-Server', 'This computer lacks avx512f.')] }),
+    property('firmware.type', 'Firmware', '-machine pflash0', 'What starts the machine.', 'choice', { choices: [choice('uefi', 'UEFI'), choice('bios', 'BIOS')] }),
+    property('firmware.secureBoot', 'Secure Boot', 'OVMF, enrolled keys', 'Starts only systems that are signed.', 'switch'),
+    property('firmware.nvram', 'UEFI variables', '-machine pflash1', 'The file in which the firmware keeps its settings, its boot entries and its keys.', 'text', { obstacle: 'The machine’s snapshots hang on it, so it stays where it is.' }),
     property('clock', 'Clock', '-rtc base', 'What the guest believes its clock to show.', 'choice', { choices: [choice('utc', 'UTC'), choice('localtime', 'Local time')] }),
     property('boot.order', 'Starts from', 'bootindex', 'The devices that are tried, first to last.', 'list'),
     property('boot.menu', 'Boot menu', '-boot menu', 'Asks what to start from.', 'switch'),

@@ -11,6 +11,7 @@ import { lastLines, run } from './run.mjs'
  * @property {() => boolean} present
  * @property {string[]} debian packages that bring it
  * @property {Partial<Record<'brew' | 'winget' | 'dnf' | 'pacman' | 'zypper' | 'apk', string>>} elsewhere commands that bring it
+ * @property {boolean} [optional] everything works without it, some of it slower; older systems have it within another package
  */
 
 /**
@@ -57,6 +58,15 @@ export const tpm = {
   elsewhere: { brew: 'brew install swtpm', dnf: 'sudo dnf install swtpm', pacman: 'sudo pacman -S swtpm', zypper: 'sudo zypper install swtpm', apk: 'sudo apk add swtpm' },
 }
 
+/** @type {Need} */
+export const virtiofs = {
+  name: 'virtiofsd, the fast way to shared folders',
+  present: () => process.platform !== 'linux' || hasProgram('virtiofsd', ['/usr/libexec', '/usr/lib', '/usr/lib/qemu', '/usr/local/libexec', '/usr/lib/virtiofsd']),
+  debian: ['virtiofsd'],
+  elsewhere: { dnf: 'sudo dnf install virtiofsd', pacman: 'sudo pacman -S virtiofsd', zypper: 'sudo zypper install virtiofsd', apk: 'sudo apk add virtiofsd' },
+  optional: true,
+}
+
 /** @returns {string | null} the program of a Chromium that this system has */
 export function findChromium() {
   const given = process.env['RINGSIDE_CHROMIUM']
@@ -92,9 +102,20 @@ export function packageManager() {
  * Everywhere else it says the exact command.
  * @param {Need[]} needs
  * @param {(line: string) => void} say
- * @returns {Promise<Need[]>} what is still missing
+ * @returns {Promise<Need[]>} what is still missing and not optional
  */
 export async function ensureSystemPackages(needs, say) {
+  const missing = await ensurePackages(needs.filter((need) => need.optional !== true), say)
+  // By themselves: a package that this system does not have keeps none of the others away, and one of those may have brought it.
+  for (const need of needs.filter(({ optional }) => optional === true)) await ensurePackages([need], say)
+  return missing
+}
+
+/**
+ * @param {Need[]} needs
+ * @param {(line: string) => void} say
+ */
+async function ensurePackages(needs, say) {
   const missing = needs.filter((need) => !need.present())
   if (missing.length === 0) return []
   const names = missing.map((need) => need.name).join(', ')

@@ -13,6 +13,7 @@ import { registerHardwareDisk } from './hardware-disk'
 import { registerPreset } from './hardware-preset'
 import { registerHardwareFolder } from './hardware-folder'
 import { registerHardwarePci } from './hardware-pci'
+import { registerHardwareResetUefi } from './hardware-reset-uefi'
 import { registerHardwareUsb } from './hardware-usb'
 
 type Group = Pick<Cli, 'command'>
@@ -32,6 +33,7 @@ export function registerHardware(cli: Cli): void {
   registerHardwareFolder(cli, group)
   registerHardwareUsb(cli, group)
   registerHardwarePci(cli, group)
+  registerHardwareResetUefi(cli, group)
   registerHistory(cli, group)
   registerRevert(cli, group)
 }

@@ -24,6 +24,7 @@ function probeInWords({ qemu, qemuProblem, accelerators, bestAccelerator, probed
         ['Disk tool', qemu.imgPath],
         ['Firmware', qemu.firmware.length === 0 ? 'no UEFI firmware found' : `${String(qemu.firmware.length)} UEFI images`],
         ['TPM', qemu.tpm && (qemu.tpm.program === null ? `none: ${[qemu.tpm.obstacle, qemu.tpm.remedy].filter(Boolean).join(' ')}` : `2.0, by swtpm ${qemu.tpm.program.version} (${qemu.tpm.program.path})`)],
+        ['Shared folders', qemu.virtiofs && (qemu.virtiofs.path === null ? `9p: ${[qemu.virtiofs.obstacle, qemu.virtiofs.remedy].filter(Boolean).join(' ')}` : `virtiofs (${qemu.virtiofs.path})`)],
         ['Best', bestAccelerator],
         ['Probed', probedAt],
       ])

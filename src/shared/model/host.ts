@@ -57,6 +57,17 @@ export const TpmSupport = z.object({
 })
 export type TpmSupport = z.infer<typeof TpmSupport>
 
+/** The fast way to shared folders on this computer, virtiofs; without it they go by 9p. */
+export const VirtiofsSupport = z.object({
+  /** The program, virtiofsd; null: there is none that works. */
+  path: z.string().nullable(),
+  /** Why it can't be had, a sentence; null: it can. */
+  obstacle: z.string().nullable(),
+  /** What to do about it, with the exact command; null when nothing helps or nothing is needed. */
+  remedy: z.string().nullable(),
+})
+export type VirtiofsSupport = z.infer<typeof VirtiofsSupport>
+
 /** What was asked of one QEMU binary. Never derived from its version number. */
 export const QemuReport = z.object({
   systemPath: z.string(),
@@ -73,6 +84,8 @@ export const QemuReport = z.object({
   firmware: z.array(FirmwareImage),
   /** Absent: not looked for. */
   tpm: TpmSupport.optional(),
+  /** Absent: not looked for. */
+  virtiofs: VirtiofsSupport.optional(),
   /** Ways to the host's sound that are built in, as `-audiodev` names them. Absent: not asked. */
   audioDrivers: z.array(z.string()).optional(),
   /** Names of features that `-cpu` takes for the model `max`. Absent: not asked. */

@@ -23,7 +23,7 @@ const property = (path: string, kind: HardwareProperty['kind'], more: Partial<Ha
   HardwareProperty.parse({ path, label: path, term: `-${path}`, help: `Help of ${path}`, kind, live: { possible: false, reason: 'Not while it runs.' }, obstacle: null, ...more })
 const properties = [
   property('memoryMiB', 'number', { unit: 'MiB', minimum: 1, maximum: 4096 }), property('memory.hugePages', 'switch', { obstacle: 'There are no huge pages here.' }), property('boot.order', 'list'),
-  property('clock', 'choice', { choices: [{ value: 'utc', label: 'Universal time', obstacle: null }, { value: 'localtime', label: 'Local time', obstacle: null }] }), property('cdroms.*.image', 'text'), property('nics.*.linkUp', 'switch'), property('nics.*.macAddress', 'text'),
+  property('clock', 'choice', { choices: [{ value: 'utc', label: 'Universal time', obstacle: null }, { value: 'localtime', label: 'Local time', obstacle: null }] }), property('cdroms.*.image', 'text'), property('firmware.nvram', 'text', { obstacle: 'It stays where it is.' }), property('nics.*.linkUp', 'switch'), property('nics.*.macAddress', 'text'),
 ]
 const cd = { id: 'cd0', image: { kind: 'external' as const, path: '/iso/a.iso' }, bus: 'sata' as const }
 const nic = { id: 'net0', model: 'virtio-net' as const, macAddress: '52:54:00:12:34:56', backend: { type: 'user' as const }, linkUp: true, slot: null }
@@ -308,4 +308,18 @@ test('leaving with edits is asked about, staying keeps them', async () => {
   asked.value?.answer({ confirmed: false, checked: false })
   await leaving
   expect([router.currentRoute.value.path, find<HTMLInputElement>('field-memoryMiB').value]).toEqual([`/machines/${stopped.id}/hardware`, '2048'])
+})
+
+test('UEFI variables are reset after a question that names the old store, and never while the machine runs', async () => {
+  const uefi = { firmware: { type: 'uefi' as const, secureBoot: false, nvram: 'firmware/nvram.qcow2' } }
+  await opened({ ...stopped, definition: { ...stopped.definition, ...uefi } })
+  await select('firmware')
+  await click('reset-nvram')
+  expect(pendingConfirm.value?.question.keeps?.[0]).toEqual({ text: 'firmware/nvram.qcow2', detail: 'left over, until you delete it' })
+  pendingConfirm.value?.answer({ confirmed: true, checked: false })
+  await settle()
+  expect(change.mock.calls[0]?.[0].hardware.firmware).toEqual({ ...uefi.firmware, nvram: 'firmware/new.qcow2' })
+  useMachinesStore().put({ ...now(), state: 'running' })
+  await settle()
+  expect(find('reset-nvram').getAttribute('aria-description')).toContain('in use while the machine runs')
 })

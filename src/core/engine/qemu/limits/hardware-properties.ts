@@ -37,7 +37,7 @@ function systemProperties(surroundings: HardwareSurroundings): HardwareProperty[
     property('firmware.secureBoot', 'Secure Boot', 'OVMF, enrolled keys', 'Starts only systems that are signed, as Windows 11 wants it.', 'switch', {
       obstacle: secure ? null : 'No firmware with Secure Boot and its keys was found on this computer.',
     }),
-    property('firmware.nvram', 'UEFI variables', '-machine pflash1', 'The file in which the firmware keeps its settings.', 'text', { obstacle: 'The machine’s snapshots hang on it, so it stays where it is.' }),
+    property('firmware.nvram', 'UEFI variables', '-machine pflash1', 'The file in which the firmware keeps its settings, its boot entries and its keys.', 'text', { obstacle: 'The machine’s snapshots hang on it, so it stays where it is.' }),
     property('clock', 'Clock', '-rtc base', 'What the guest takes its hardware clock to be.', 'choice', { choices: choicesOf(clocks, surroundings) }),
   ]
 }

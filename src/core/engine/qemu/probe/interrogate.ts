@@ -18,7 +18,7 @@ const sandbox = ['-sandbox', 'on,obsolete=deny,elevateprivileges=deny,spawn=deny
 type BuiltIn = Required<Pick<QemuReport, 'audioDrivers'>> & Pick<QemuReport, 'builtInAccelerators'>
 
 /** What the binary says of itself, but for the firmware, which lies beside it. */
-export type Interrogation = Omit<QemuReport, 'firmware' | 'tpm' | 'systemPath' | 'imgPath'>
+export type Interrogation = Omit<QemuReport, 'firmware' | 'tpm' | 'virtiofs' | 'systemPath' | 'imgPath'>
 
 /**
  * Starts the binary without a machine and asks it.

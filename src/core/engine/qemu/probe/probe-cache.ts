@@ -14,7 +14,7 @@ const cacheVersion = 5
 const Content = z.object({
   schemaVersion: z.literal(cacheVersion),
   key: Key,
-  qemu: QemuReport.omit({ firmware: true, tpm: true }),
+  qemu: QemuReport.omit({ firmware: true, tpm: true, virtiofs: true }),
   accelerators: z.array(AcceleratorReport),
 })
 export type CachedProbe = Pick<z.infer<typeof Content>, 'qemu' | 'accelerators'>

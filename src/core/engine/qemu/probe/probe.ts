@@ -6,6 +6,7 @@ import { accelerators, bestOf, judgeSelfTest, knownObstacle } from './accelerato
 import { findQemu, type FoundQemu, type Place } from './find-qemu'
 import { findFirmware } from './firmware'
 import { findSwtpm, readTpmSupport } from './find-swtpm'
+import { readVirtiofsSupport } from '../virtiofs'
 import { readHostFacts, type HostFacts } from './host-facts'
 import { installAdvice } from './install-advice'
 import { interrogate } from './interrogate'
@@ -103,7 +104,7 @@ class QemuProbe implements Probe, Disposable {
       if (cached === null) await this.#cache.write(key, known)
       return {
         probedAt: new Date().toISOString(),
-        qemu: { ...known.qemu, firmware: await findFirmware(found.systemPath), tpm: await readTpmSupport(this.#environment, this.#platform) },
+        qemu: { ...known.qemu, firmware: await findFirmware(found.systemPath), tpm: await readTpmSupport(this.#environment, this.#platform), virtiofs: await readVirtiofsSupport(found.systemPath, this.#platform) },
         qemuProblem: null,
         accelerators: known.accelerators,
         bestAccelerator: bestOf(known.accelerators),

@@ -3,6 +3,7 @@ import { mkdir, mkdtemp, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import type { VirtiofsSupport } from '@shared/model'
 import { findVirtiofsd } from './find-virtiofsd'
 import { launchVirtiofsd } from './launch-virtiofsd'
 import { sandboxes, type Virtiofsd } from './virtiofsd-argv'
@@ -25,6 +26,14 @@ export async function askVirtiofs(qemuPath: string, platform: NodeJS.Platform = 
   answers.set(key, known)
   return known
 }
+
+/** The same for people: with what can be done about it. */
+export async function readVirtiofsSupport(qemuPath: string, platform: NodeJS.Platform): Promise<VirtiofsSupport> {
+  const { virtiofsd, obstacle } = await askVirtiofs(qemuPath, platform)
+  return { path: virtiofsd?.path ?? null, obstacle, remedy: obstacle === null || platform !== 'linux' ? null : virtiofsdAdvice }
+}
+
+const virtiofsdAdvice = 'Install virtiofsd: sudo apt install virtiofsd    (Debian 12: within qemu-system-common; Fedora: sudo dnf install virtiofsd; Arch: sudo pacman -S virtiofsd; openSUSE: sudo zypper install virtiofsd)'
 
 async function fingerprint(path: string): Promise<string> {
   const found = await stat(path).catch(() => null)

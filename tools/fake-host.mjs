@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-// Serves a host in memory for work on the user interface:  node tools/fake-host.mjs [--port 8470] [--ui http://localhost:5174]
+// Serves a host in memory for work on the user interface:  node tools/fake-host.mjs [--port 8470] [--ui http://localhost:5174] [--encrypted]
 // With --ui the printed link leads to a development server that proxies /rpc, /session, /upload and /console to this port.
+// --encrypted gives two machines encrypted disks, which “correct horse” opens.
 // SIGUSR2, or Enter, prints a new link.
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -8,7 +9,7 @@ import { existsSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { createServer } from 'vite'
 
-const { values } = parseArgs({ options: { port: { type: 'string', default: '8470' }, ui: { type: 'string' } } })
+const { values } = parseArgs({ options: { port: { type: 'string', default: '8470' }, ui: { type: 'string' }, encrypted: { type: 'boolean', default: false } } })
 const root = resolve(import.meta.dirname, '..')
 const at = (path) => join(root, path)
 
@@ -24,7 +25,7 @@ const vite = await createServer({
 })
 const { serveFakeHost } = await vite.ssrLoadModule('/test/fakes/serve-fake-host.ts')
 const built = at('out/renderer')
-const fake = await serveFakeHost({ port: Number(values.port), webRoot: existsSync(built) ? built : null, uploadFolder: join(tmpdir(), 'ringside-fake-media') })
+const fake = await serveFakeHost({ port: Number(values.port), webRoot: existsSync(built) ? built : null, uploadFolder: join(tmpdir(), 'ringside-fake-media'), encrypted: values.encrypted })
 const page = values.ui ? new URL(values.ui).href : fake.url
 console.log(`${page}#token=${fake.token}`)
 const another = () => console.log(`${page}#token=${fake.newToken()}`)

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { EncryptionState } from '@shared/model'
+import { EncryptionState, EncryptionSupport } from '@shared/model'
 import { fakeIds } from '../fakes/fake-data'
 import { fakePassphrase } from '../fakes/fake-encryption'
 import { createFakeHost, type FakeHost } from '../fakes/fake-host'
@@ -41,6 +41,12 @@ describe.each([['MessagePort', overMessagePort], ['WebSocket', overWebSocket]] a
     expect(await client.encryption.forget({ id })).toMatchObject({ remembered: false, unlocked: true })
     expect(await client.encryption.lock({ id })).toMatchObject({ unlocked: false })
     expect((await client.encryption.diskKey({ id, passphrase: fakePassphrase })).key).not.toBe('')
+  })
+
+  test('what there is to encrypt with is told before there is a machine, the same as for each', async () => {
+    const support = EncryptionSupport.parse(await client.encryption.support())
+    expect(support).toEqual({ keychain: { available: true, reason: null }, obstacle: null })
+    expect(await client.encryption.state({ id })).toMatchObject(support)
   })
 
   test('a passphrase is changed by who knows it, and a bad one is refused by its schema', async () => {

@@ -5,8 +5,9 @@ import type { MachineView } from '@shared/model'
 /** The passphrase of every fake machine with encrypted disks, until it is given another. */
 export const fakePassphrase = 'correct horse'
 
-/** Locks of fake machines: each opens with one passphrase, and what they keep is worth nothing. */
-export function createFakeEncryption(get: (id: string) => MachineView): Encryption {
+/** Locks of fake machines: each opens with one passphrase, and what they keep is worth nothing. `keychain`: why there is none. */
+export function createFakeEncryption(get: (id: string) => MachineView, { keychain = null }: { keychain?: string | null } = {}): Encryption {
+  const support = { keychain: { available: keychain === null, reason: keychain }, obstacle: null }
   const passphrases = new Map<string, string>()
   const unlocked = new Set<string>()
   const remembered = new Set<string>()
@@ -21,9 +22,9 @@ export function createFakeEncryption(get: (id: string) => MachineView): Encrypti
   }
   /* eslint-disable @typescript-eslint/require-await */
   return {
+    support: async () => support,
     state: async (id) => ({
-      diskIds: diskIds(id), hasKey: passphraseOf(id) !== null, unlocked: unlocked.has(id) || remembered.has(id), remembered: remembered.has(id),
-      keychain: { available: true, reason: null }, obstacle: null,
+      diskIds: diskIds(id), hasKey: passphraseOf(id) !== null, unlocked: unlocked.has(id) || remembered.has(id), remembered: remembered.has(id), ...support,
     }),
     requireFor: async (id) => (diskIds(id).length === 0 ? null : required(id)),
     require: async (id) => required(id),

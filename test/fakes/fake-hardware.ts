@@ -101,13 +101,13 @@ export function createFakeHardware(trees: FakeTrees): Hardware {
       remember(machine)
       machines.set(id, { next: null })
     },
-    async addDisk(id, { source, bus, readOnly }, reporter) {
+    async addDisk(id, { source, bus, readOnly, encrypted = false }, reporter) {
       trees.require(id, 'changeHardware')
       if (source.kind !== 'new' && source.path.includes('missing')) throw new RingsideError('FILE_NOT_FOUND', `There is no file ${source.path}.`, { path: source.path, hint: 'Check the path.' })
       await trees.task(id, 'hardware', [source.kind === 'copy' ? 'Copying the image' : 'Making the disk'], reporter, () => {
         const machine = machines.get(id)
         const stored = hardwareOf(storedOf(machine))
-        put(machine, planFor(machine, { ...stored, disks: [...stored.disks, fakeDisk(freeId(stored), bus, readOnly, source)] }))
+        put(machine, planFor(machine, { ...stored, disks: [...stored.disks, { ...fakeDisk(freeId(stored), bus, readOnly, source), encrypted }] }))
       })
     },
     async removeDisk(id, { diskId }, reporter) {

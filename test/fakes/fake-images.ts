@@ -38,7 +38,7 @@ export function createFakeImages(machines: () => readonly MachineView[], orphans
           all.set(middle, imageOf(middle, { owner, ...size, bytes: 0.6 * GiB, below: base, readers: [path], users: [snapshot('Configured', true), { ...user, direct: false }, { ...user, machineId: fakeCloneIds.snapshotClone, machineName: 'staging', state: 'stopped', direct: false }] }))
         }
         const below = layered ? `${machine.folder}/disks/disk0.5a20d110.qcow2` : null
-        all.set(path, imageOf(path, { owner, ...size, format: disk.format, below, users: [user], plugs: [{ machine, disk }] }))
+        all.set(path, imageOf(path, { owner, ...size, format: disk.format, encrypted: disk.encrypted, below, users: [user], plugs: [{ machine, disk }] }))
       }
     }
     for (const path of gone) all.delete(path)

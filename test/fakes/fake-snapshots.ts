@@ -3,7 +3,7 @@ import type { Snapshots } from '@core/app/services'
 import { cloneNames } from '@core/snapshot/delete'
 import { refuseObstacles } from '@core/snapshot/obstacles'
 import { RingsideError, invalidInput, type Issue } from '@shared/errors'
-import { isLive, type DefinitionDifference, type MachineDefinition, type MachineView, type MemoryMethod, type Snapshot, type SnapshotPlan, stateInWords, whyRefused } from '@shared/model'
+import { memoryIsPlain, isLive, type DefinitionDifference, type MachineDefinition, type MachineView, type MemoryMethod, type Snapshot, type SnapshotPlan, stateInWords, whyRefused } from '@shared/model'
 import { fakeIds } from './fake-data'
 import { fakePng } from './fake-png'
 import { fakeMemory, fakeSnapshot, type FakeSnapshot } from './fake-snapshot-data'
@@ -28,6 +28,7 @@ export function createFakeSnapshots(trees: FakeTrees): Snapshots {
     const issues: Issue[] = []
     const why = whyRefused('takeSnapshot', machine)
     if (why !== null) issues.push({ path: '', message: why, code: 'ILLEGAL_STATE', severity: 'error' })
+    if (memoryOf(machine).method !== 'none' && machine.definition.disks.some(({ encrypted }) => encrypted)) issues.push({ path: 'memory', message: memoryIsPlain, severity: 'warning' })
     return {
       memory: memoryOf(machine),
       freeze: machine.state === 'running' && machine.definition.guestAgent
@@ -71,7 +72,8 @@ export function createFakeSnapshots(trees: FakeTrees): Snapshots {
       trees.require(id, 'takeSnapshot')
       requireFreeName(id, name)
       const { issues, obstacles, freeze } = planOf(id)
-      if (issues[0]) throw new RingsideError('ILLEGAL_STATE', issues[0].message)
+      const [fault] = issues.filter(({ severity }) => severity === 'error')
+      if (fault) throw new RingsideError('ILLEGAL_STATE', fault.message)
       refuseObstacles(obstacles, machines.get(id).definition.name)
       if (quiesce && machines.get(id).state === 'running' && !freeze.available) {
         throw new RingsideError('CAPABILITY_MISSING', `The file systems of “${machines.get(id).definition.name}” can't be held still. ${freeze.reason ?? ''}`, { hint: 'Take the snapshot without that; its disks are then as after a power cut.' })

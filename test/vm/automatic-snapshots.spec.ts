@@ -22,7 +22,7 @@ class Hours {
   constructor(private readonly host: OpenLibrary) {
     const { library: machines, jobs, snapshots, machines: supervisor } = host.services
     this.schedule = new AutomaticSnapshots({
-      library: machines, machines: supervisor, jobs, work: automaticWork(snapshots as SnapshotService), now: () => new Date(this.#begun + this.#hours * 3_600_000),
+      library: machines, machines: supervisor, jobs, work: automaticWork(snapshots as SnapshotService, { requireFor: () => Promise.resolve(null) }), now: () => new Date(this.#begun + this.#hours * 3_600_000),
     })
   }
 

@@ -183,7 +183,7 @@ async function compose(options: HostOptions, dataFolder: string, runtimeRoot: st
     temporaryFolder: join(folders.cache, 'backups'),
     atStep: options.atStep ?? (() => Promise.resolve()),
   })
-  const automatic = new AutomaticSnapshots({ library: guardedLibrary, machines, jobs, work: automaticWork(snapshots) })
+  const automatic = new AutomaticSnapshots({ library: guardedLibrary, machines, jobs, work: automaticWork(snapshots, diskKeys) })
   const scheduled = new BackupSchedule({ library: guardedLibrary, machines, jobs, work: backups.scheduledWork() })
   const guests = new GuestService({ machines, catalog, keptFolders: [folders.library, folders.cache] })
   const library = withProblemsOf(guardedLibrary, [machines, automatic, scheduled])

@@ -161,6 +161,7 @@ export const router = os.router({
     version: os.hardware.version.handler(({ context, input }) => context.host.hardware.version(input.id, input.versionId)),
   },
   encryption: {
+    support: os.encryption.support.handler(({ context }) => context.host.encryption.support()),
     state: os.encryption.state.handler(({ context, input }) => context.host.encryption.state(input.id)),
     unlock: os.encryption.unlock.handler(async ({ context: { host }, input }) => {
       await host.encryption.unlock(input.id, input.passphrase, input.remember)

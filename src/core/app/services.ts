@@ -1,7 +1,7 @@
 import type { ConsoleChannel, MetricsEvent, ThumbnailEvent } from '@shared/contract'
 import type { Issue } from '@shared/errors'
 import type {
-  BackupFolder, BackupPolicy, BackupReference, CloneRequest, CommandLine, CreateBackup, CreateMachineRequest, DefinitionDifference, DiskWork, DiskWorkPlan, EncryptionState, FolderListing,
+  BackupFolder, BackupPolicy, BackupReference, CloneRequest, CommandLine, CreateBackup, CreateMachineRequest, DefinitionDifference, DiskWork, DiskWorkPlan, EncryptionState, EncryptionSupport, FolderListing,
   GuestCommand, GuestCommandResult, GuestCopy, GuestInfo, HardwareDifference, HardwarePlan, HardwareProperty, HardwareVersion, HostDevices, HostInfo, ImageReport, Job, JobKind,
   LibraryProblem, ListBackups, MachineDefinition, MachineHardware, MachineReference, MachineView, NewDisk, OsCatalog, ProbeReport, RemoveDisk, RestoreBackup, RevertRequest, Settings,
   Snapshot, SnapshotDeletePlan, SnapshotPlan, SnapshotPolicy, SnapshotTree, StorageOverview, TakeSnapshotRequest,
@@ -198,6 +198,7 @@ export interface Images {
 
 /** The disk keys of machines with encrypted disks. See `DiskKeys`. */
 export interface Encryption {
+  support(): Promise<EncryptionSupport>
   state(id: string): Promise<EncryptionState>
   /** Throws `KEY_REQUIRED` for a machine that has encrypted disks and whose key is not at hand. */
   requireFor(id: string): Promise<string | null>

@@ -1,7 +1,7 @@
 import { realpath } from 'node:fs/promises'
 import { sep } from 'node:path'
 import { invalidInput, RingsideError } from '@shared/errors'
-import { type EncryptionState, isLive, type MachineView, Passphrase } from '@shared/model'
+import { type EncryptionState, type EncryptionSupport, isLive, type MachineView, Passphrase } from '@shared/model'
 import type { Disposer, MachineLibrary } from '../app/services'
 import { isKeyOf, newDiskKey, openKey, readKeyFile, type ScryptCost, sealKey, writeKeyFile } from './key-file'
 import type { RememberedKeys } from './remembered-keys'
@@ -53,17 +53,20 @@ export class DiskKeys {
     })
   }
 
+  async support(): Promise<EncryptionSupport> {
+    const why = await this.options.remembered.obstacle()
+    return { keychain: { available: why === null, reason: why }, obstacle: await this.options.obstacle() }
+  }
+
   async state(id: string): Promise<EncryptionState> {
     const { definition, paths } = this.options.library.get(id)
-    const { remembered } = this.options
-    const [file, why, isRemembered] = [await readKeyFile(paths.keyFile), await remembered.obstacle(), await remembered.has(id)]
+    const [file, isRemembered] = [await readKeyFile(paths.keyFile), await this.options.remembered.has(id)]
     return {
       diskIds: definition.disks.filter(({ encrypted }) => encrypted).map((disk) => disk.id),
       hasKey: file !== null,
       unlocked: this.#opened.has(id) || (file !== null && isRemembered && (await this.#fromKeychain(id)) !== null),
       remembered: isRemembered,
-      keychain: { available: why === null, reason: why },
-      obstacle: await this.options.obstacle(),
+      ...(await this.support()),
     }
   }
 

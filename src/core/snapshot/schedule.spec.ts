@@ -17,6 +17,7 @@ class Fixture implements AutomaticWork {
   readonly asked: { memory: boolean }[] = []
   failTake: Error | null = null
   failDelete: Error | null = null
+  locked = false
   looks = 0
   readonly schedule = new AutomaticSnapshots({
     library: { list: () => [...this.machines.values()].map(({ stored }) => stored) },
@@ -67,6 +68,10 @@ class Fixture implements AutomaticWork {
 
   hasChanged(id: string): Promise<boolean> {
     return Promise.resolve(this.#machine(id).changed)
+  }
+
+  requireKey(id: string): Promise<void> {
+    return this.locked ? Promise.reject(new RingsideError('KEY_REQUIRED', 'Its passphrase is needed.', { machineId: id })) : Promise.resolve()
   }
 
   take(id: string, { name, memory }: { name: string; memory: boolean }): Promise<void> {
@@ -208,6 +213,21 @@ describe('what fails', () => {
     expect(at.names(id)).toEqual(['11:40'])
     expect(at.schedule.problems()).toEqual([])
     expect(told).toHaveBeenCalledTimes(4)
+  })
+
+  test('a machine that is locked is skipped, without a job, and its snapshot is taken when it was unlocked', async () => {
+    const told = vi.fn()
+    at.schedule.onProblems(told)
+    const id = at.add('vault', hourly)
+    at.locked = true
+    for (const minute of ['15', '16', '17']) await at.at(`2026-11-25T10:${minute}:00Z`)
+    expect(at.titles).toEqual([])
+    expect(at.schedule.problems()).toEqual([expect.objectContaining({ code: 'AUTOMATIC_SNAPSHOT_SKIPPED', machineId: id, message: expect.stringMatching(/“vault” was skipped.*locked/u) as string })])
+    expect(told).toHaveBeenCalledTimes(1)
+    at.locked = false
+    await at.at('2026-11-25T10:18:00Z')
+    expect(at.names(id)).toEqual(['10:18'])
+    expect(at.schedule.problems()).toEqual([])
   })
 
   test('also when it is the deleting', async () => {

@@ -10,6 +10,8 @@ export interface AutomaticWork {
   snapshots(machineId: string): Promise<Snapshot[]>
   /** Whether the machine holds anything that the snapshot which it goes on from does not. */
   hasChanged(machineId: string): Promise<boolean>
+  /** Throws `KEY_REQUIRED` where the key of encrypted disks is not at hand. */
+  requireKey(machineId: string): Promise<void>
   take(machineId: string, request: { name: string; memory: boolean }, reporter: JobReporter): Promise<void>
   delete(machineId: string, snapshotId: string, reporter: JobReporter): Promise<void>
 }
@@ -114,6 +116,7 @@ export class AutomaticSnapshots {
   /** @returns whether there is an end to it for this time: it was taken, or somebody did not want it */
   async #take({ definition: { id, name } }: StoredMachine, policy: SnapshotPolicy, snapshots: readonly Snapshot[], now: Date): Promise<boolean> {
     if (!this.#mayBegin(id)) return false
+    await this.options.work.requireKey(id)
     const request = { name: automaticName(now, snapshots.map((snapshot) => snapshot.name), this.options.timeZone), memory: policy.memory }
     const job = await this.#run({ kind: 'snapshot.take', title: `Taking an automatic snapshot of “${name}”`, machineId: id }, (reporter) => this.options.work.take(id, request, reporter))
     // Something else was quicker; it comes to its end.
@@ -171,11 +174,21 @@ export class AutomaticSnapshots {
     if (this.#closed || isRingsideError(thrown, 'NOT_FOUND')) return
     const error = reviveError(serialiseError(thrown))
     const { failures } = this.#memory(id, policy)
+    const place = { folder: paths.folder, path: paths.folder }
+    if (error.code === 'KEY_REQUIRED') {
+      // Somebody may unlock it at any time, and holds the key for a few minutes only.
+      this.#memories.set(id, { policy, settledAt: null, failures: 0, retryAt: null })
+      this.#problem(id, { ...place, code: 'AUTOMATIC_SNAPSHOT_SKIPPED', message: `An automatic snapshot of “${name}” was skipped: its disks are encrypted, and it is locked.`, hint: 'It is taken within a minute of its being unlocked.', machineId: id })
+      return
+    }
     const pause = retryMs[Math.min(failures, retryMs.length - 1)] ?? lookMs
     this.#memories.set(id, { policy, settledAt: null, failures: failures + 1, retryAt: new Date(this.#now().getTime() + pause) })
-    const message = `No automatic snapshot could be taken of “${name}”. ${error.message}`
-    if (this.#problems.get(id)?.message === message) return
-    this.#problems.set(id, { folder: paths.folder, path: paths.folder, code: 'AUTOMATIC_SNAPSHOT_FAILED', message, hint: error.data.hint ?? 'It is tried again by itself.' })
+    this.#problem(id, { ...place, code: 'AUTOMATIC_SNAPSHOT_FAILED', message: `No automatic snapshot could be taken of “${name}”. ${error.message}`, hint: error.data.hint ?? 'It is tried again by itself.' })
+  }
+
+  #problem(id: string, problem: LibraryProblem): void {
+    if (this.#problems.get(id)?.message === problem.message) return
+    this.#problems.set(id, problem)
     this.#tell()
   }
 

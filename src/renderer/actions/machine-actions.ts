@@ -5,7 +5,7 @@ import { useJobsStore } from '../stores/jobs.store'
 import { useMachinesStore } from '../stores/machines.store'
 import { useWindowStore, type MachineDialog } from '../stores/window.store'
 import { useClient } from '../transport/client'
-import { askConvert, askDelete, askDetach, askDiscard, askPowerOff, askReset, askUnmakeTemplate } from './machine-questions'
+import { askConvert, askDelete, askDetach, askDiscard, askPowerOff, askReset, askSave, askUnmakeTemplate } from './machine-questions'
 import { notify } from './notify'
 import { notePowerButton } from './power-button'
 import { saveScreenshot, copyScreenshot } from './screenshot'
@@ -101,7 +101,7 @@ export function useMachineActions(machine: MaybeRefOrGetter<MachineView | undefi
     }),
     save: useAction({
       label: 'Save to disk', icon: 'i-lucide-moon', whyNot: whyNot('save'), failure: () => `${called()} was not saved`,
-      run: async () => { jobs.put(await api.machine.save({ id: now().id })) },
+      run: async () => (await askSave(now())) && jobs.put(await api.machine.save({ id: now().id })),
     }),
     discardSaved: useAction({
       label: 'Discard saved state', icon: 'i-lucide-eraser', whyNot: whyNot('discardSaved'), failure: () => `The saved state of ${called()} was not discarded`,

@@ -1,4 +1,4 @@
-import type { MachineView } from '@shared/model'
+import { memoryIsPlain, type MachineView } from '@shared/model'
 import { formatBytes } from '../lib/format'
 import { confirm } from '../ui/confirm'
 import { useClient } from '../transport/client'
@@ -26,6 +26,17 @@ async function askEndOfDisposable(machine: MachineView): Promise<boolean> {
     message: 'This run is disposable: everything that the guest has written since it started is thrown away.',
     confirmLabel: 'Power off',
     dangerous: true,
+  })
+  return confirmed
+}
+
+/** Asks only where something would lie in the clear that the person has had encrypted. */
+export async function askSave(machine: MachineView): Promise<boolean> {
+  if (!machine.definition.disks.some((disk) => disk.encrypted)) return true
+  const { confirmed } = await confirm({
+    title: `Save “${machine.definition.name}” to disk?`,
+    message: `Its disks are encrypted, its memory is not. ${memoryIsPlain} It lies there until the machine goes on. “Shut down” leaves nothing of it behind.`,
+    confirmLabel: 'Save to disk',
   })
   return confirmed
 }

@@ -8,7 +8,9 @@ const byName = new Intl.Collator(undefined, { numeric: true, sensitivity: 'base'
 /** Every machine of the library as the host last told it, and what in the library can't be opened. Fed by the host watch. */
 export const useMachinesStore = defineStore('machines', () => {
   const byId = shallowReactive(new Map<string, MachineView>())
-  const problems = shallowRef<LibraryProblem[]>([])
+  const told = shallowRef<LibraryProblem[]>([])
+  /** What is wrong. What only waits for somebody to unlock a machine stands with that machine. */
+  const problems = computed(() => told.value.filter((problem) => problem.code !== 'AUTOMATIC_SNAPSHOT_SKIPPED'))
   /** False until the host has told of its machines for the first time. */
   const loaded = shallowRef(false)
 
@@ -30,11 +32,15 @@ export const useMachinesStore = defineStore('machines', () => {
     const ids = new Set(machines.map((machine) => machine.id))
     for (const id of byId.keys()) if (!ids.has(id)) byId.delete(id)
     for (const machine of machines) byId.set(machine.id, machine)
-    problems.value = newProblems
+    told.value = newProblems
     loaded.value = true
   }
   function setProblems(newProblems: LibraryProblem[]): void {
-    problems.value = newProblems
+    told.value = newProblems
   }
-  return { all, live, names, problems, loaded, get, put, remove, replaceAll, setProblems }
+  /** That an automatic snapshot of the machine was skipped since it is locked. */
+  function skippedOf(id: string): LibraryProblem | undefined {
+    return told.value.find((problem) => problem.code === 'AUTOMATIC_SNAPSHOT_SKIPPED' && problem.machineId === id)
+  }
+  return { skippedOf, all, live, names, problems, loaded, get, put, remove, replaceAll, setProblems }
 })

@@ -3,7 +3,7 @@ import { ref, shallowRef } from 'vue'
 
 /** A question about one machine, or one of its snapshots, that a dialog of its own asks. */
 export type MachineDialog =
-  | { readonly type: 'takeSnapshot' | 'automaticSnapshots' | 'cleanUp' | 'makeTemplate' | 'runInGuest' | 'copyIn' | 'copyOut' | 'guestPassword'; readonly machineId: string }
+  | { readonly type: 'takeSnapshot' | 'automaticSnapshots' | 'cleanUp' | 'makeTemplate' | 'runInGuest' | 'copyIn' | 'copyOut' | 'guestPassword' | 'changePassphrase' | 'diskKey'; readonly machineId: string }
   | { readonly type: 'revert' | 'deleteSnapshot'; readonly machineId: string; readonly snapshotId: string }
   /** `snapshotId` null: from what the machine is now. */
   | { readonly type: 'clone'; readonly machineId: string; readonly snapshotId: string | null }

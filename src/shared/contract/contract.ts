@@ -2,7 +2,7 @@ import { eventIterator, oc } from '@orpc/contract'
 import { z } from 'zod'
 import { ErrorCode, ErrorData, Issue } from '../errors'
 import {
-  AcceptedFiles, BackupFolder, BackupPolicy, BackupReference, CloneRequest, CommandLine, CreateBackup, CreateMachineRequest, DefinitionDifference, DiskWork, DiskWorkPlan, EncryptionState, fitsOneMessage,
+  AcceptedFiles, BackupFolder, BackupPolicy, BackupReference, CloneRequest, CommandLine, CreateBackup, CreateMachineRequest, DefinitionDifference, DiskWork, DiskWorkPlan, EncryptionState, EncryptionSupport, fitsOneMessage,
   FolderListing, GivenPassphrase, GuestCommand, GuestCommandResult, GuestCopy, GuestInfo, GuestPassword, GuestUserName, HardwareDifference, HardwarePlan, HardwareProperty, HardwareVersion,
   HostDevices, HostInfo, ImageReport, Job, LibraryProblem, ListBackups, MachineHardware, MachineId, MachineName, MachineReference, MachineView, MetricsSample, NewDisk, OsCatalog,
   Passphrase, ProbeReport, RemoveDisk, RestoreBackup, RevertRequest, Settings, Snapshot, SnapshotDeletePlan, SnapshotDescription, SnapshotId, SnapshotName, SnapshotPlan,
@@ -151,6 +151,8 @@ export const contract = {
    * held while the machine runs or is worked on, and for some minutes beside.
    */
   encryption: {
+    /** What there is to encrypt disks with, also before there is a machine. */
+    support: base.output(EncryptionSupport),
     state: base.input(byId).output(EncryptionState),
     /** Throws `KEY_WRONG`. `remember`: keep the disk key in the operating system's keychain. */
     unlock: base.input(byId.extend({ passphrase: GivenPassphrase, remember: z.boolean().default(false) })).output(EncryptionState),

@@ -26,8 +26,16 @@ export type NewEncryption = z.infer<typeof NewEncryption>
 export const KeychainState = z.object({ available: z.boolean(), reason: z.string().nullable() })
 export type KeychainState = z.infer<typeof KeychainState>
 
+/** Whether disks can be encrypted here at all, and their keys be kept. */
+export const EncryptionSupport = z.object({
+  keychain: KeychainState,
+  /** Why disks can't be encrypted with this QEMU, a sentence; null: they can. */
+  obstacle: z.string().nullable(),
+})
+export type EncryptionSupport = z.infer<typeof EncryptionSupport>
+
 /** How it stands with a machine's encrypted disks. */
-export const EncryptionState = z.object({
+export const EncryptionState = EncryptionSupport.extend({
   /** Ids of its encrypted disks. */
   diskIds: z.array(z.string()),
   /** Whether it has a disk key, and a passphrase that opens it. */
@@ -36,11 +44,14 @@ export const EncryptionState = z.object({
   unlocked: z.boolean(),
   /** Whether the keychain keeps it. */
   remembered: z.boolean(),
-  keychain: KeychainState,
-  /** Why disks can't be encrypted with this QEMU, a sentence; null: they can. */
-  obstacle: z.string().nullable(),
 })
 export type EncryptionState = z.infer<typeof EncryptionState>
 
 /** What of a machine with encrypted disks is not encrypted, a sentence fit to be shown before its memory is kept. */
 export const memoryIsPlain = 'The guest’s memory is written to the drive unencrypted, and may hold passwords and keys of the guest.'
+
+/** What else of such a machine is not encrypted, a sentence fit to be shown where a passphrase is made. */
+export const plainParts = 'Not encrypted are its settings and logs, the variables of its firmware, the state of its TPM, pictures of its screen, and its memory when it is saved or kept in a snapshot.'
+
+/** What a passphrase is worth, two sentences for the same place. */
+export const passphraseIsAll = 'Only this passphrase opens the disks. If it is lost, and no copy of the disk key was kept, what is on them is lost.'

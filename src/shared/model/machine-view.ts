@@ -69,8 +69,10 @@ export type MachineView = z.infer<typeof MachineView>
 export const LibraryProblem = z.object({
   folder: z.string(),
   path: z.string(),
-  code: z.enum(['DEFINITION_DAMAGED', 'DEFINITION_NEWER', 'FILE_UNREADABLE', 'RUNS_WITHOUT_DEFINITION', 'AUTOMATIC_SNAPSHOT_FAILED', 'BACKUP_FAILED']),
+  code: z.enum(['DEFINITION_DAMAGED', 'DEFINITION_NEWER', 'FILE_UNREADABLE', 'RUNS_WITHOUT_DEFINITION', 'AUTOMATIC_SNAPSHOT_FAILED', 'AUTOMATIC_SNAPSHOT_SKIPPED', 'BACKUP_FAILED']),
   message: z.string(),
   hint: z.string(),
+  /** The machine that it is about, where there is one that can be used. */
+  machineId: z.uuid().optional(),
 })
 export type LibraryProblem = z.infer<typeof LibraryProblem>

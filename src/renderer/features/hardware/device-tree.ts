@@ -16,6 +16,8 @@ export interface HardwareNode {
   readonly icon: string
   /** It runs now and is not there any more from the next start on. */
   readonly going: boolean
+  /** An encrypted disk. */
+  readonly encrypted: boolean
 }
 
 /** A node as a row: what ARIA tells of its place. */
@@ -92,10 +94,10 @@ function deviceSummary(hardware: MachineHardware, list: DeviceList, index: numbe
 /** All nodes of the machine as it is edited. `running`: what runs now, whose devices that are to go are shown as going. Pure. */
 export function nodesOf(hardware: MachineHardware, running: MachineHardware, osName: string): HardwareNode[] {
   return parts.flatMap(({ id, label, icon, term, list, summary }): HardwareNode[] => {
-    const part: HardwareNode = { id, parentId: null, label, summary: summary(hardware, osName), term, icon, going: false }
+    const part: HardwareNode = { id, parentId: null, label, summary: summary(hardware, osName), term, icon, going: false, encrypted: false }
     if (list === undefined) return [part]
     const node = (of: MachineHardware, device: { id: string }, index: number, going: boolean): HardwareNode => ({
-      id: `${list}.${device.id}`, parentId: id, label: deviceLabel(of, list, device.id), summary: deviceSummary(of, list, index), term: device.id, icon: icons[list], going,
+      id: `${list}.${device.id}`, parentId: id, label: deviceLabel(of, list, device.id), summary: deviceSummary(of, list, index), term: device.id, icon: icons[list], going, encrypted: list === 'disks' && of.disks[index]?.encrypted === true,
     })
     const there = new Set(hardware[list].map((device) => device.id))
     return [

@@ -39,7 +39,7 @@ export function firmwareWords({ firmware, boot }: MachineHardware): string {
 }
 export function diskWords(disk: Disk): string {
   const limited = disk.limits === null ? '' : disk.limits.bytesPerSecond > 0 ? `, at most ${formatRate(disk.limits.bytesPerSecond)}` : ', limited'
-  return `${formats[disk.format]} on ${buses[disk.bus]}${disk.readOnly ? ', read-only' : ''}${limited}`
+  return `${formats[disk.format]} on ${buses[disk.bus]}${disk.readOnly ? ', read-only' : ''}${disk.encrypted ? ', encrypted' : ''}${limited}`
 }
 export function cdromWords(cdrom: Cdrom): string {
   return cdrom.image === null ? 'Empty' : fileNameOf(cdrom.image.path) || 'No file yet'

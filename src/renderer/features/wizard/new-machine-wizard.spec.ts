@@ -25,6 +25,7 @@ const catalog = {
 
 let router: Router
 let restore: () => void
+const check = vi.fn<(request: unknown) => Promise<[]>>()
 const create = vi.fn<(request: unknown) => Promise<Job>>()
 
 beforeEach(() => {
@@ -33,10 +34,12 @@ beforeEach(() => {
   const client = {
     host: { info: () => Promise.resolve(info) },
     storage: { inspect: () => Promise.resolve(report) },
-    machine: { check: () => Promise.resolve([]), create },
+    machine: { check, create },
+    encryption: { support: () => Promise.resolve({ keychain: { available: false, reason: 'There is no keychain.' }, obstacle: null }) },
     job: { cancel: () => Promise.resolve(aJob(1, { state: 'cancelled' })) },
   }
   restore = replaceClient(client as unknown as Client)
+  check.mockReset().mockResolvedValue([])
   create.mockReset().mockResolvedValue(aJob(1))
   useHostStore().info = info
   useHostStore().catalog = catalog
@@ -145,4 +148,56 @@ test('leaving an untouched wizard asks nothing', async () => {
   await settle()
   expect(pendingConfirm.value).toBeNull()
   expect(onClose).toHaveBeenCalledOnce()
+})
+
+test('a machine gets encrypted disks with a passphrase that was typed the same twice; without a keychain the reason is said', async () => {
+  const toggle = async (): Promise<void> => {
+    find('wizard-encrypt').click()
+    await settle()
+  }
+  await opened()
+  await type('wizard-file', '/d.iso')
+  find('wizard-step-resources').click()
+  await settle()
+  await toggle()
+  expect(words()).toMatch(/Only this passphrase opens the disks.*Not encrypted are/u)
+  expect(words()).toContain('There is no keychain.')
+  await submit()
+  expect(words()).toMatch(/at least 8 characters/u)
+  await type('wizard-passphrase', 'correct horse battery')
+  await type('wizard-again', 'correct horse batery')
+  expect(words()).toContain('This is not the same.')
+  find('wizard-step-summary').click()
+  await settle()
+  expect(find('wizard-faults').textContent).toMatch(/Passphrase.*The two passphrases are not the same/u)
+  await submit()
+  expect(create).not.toHaveBeenCalled()
+  find('wizard-step-resources').click()
+  await settle()
+  await type('wizard-again', 'correct horse battery')
+  find('wizard-step-summary').click()
+  await settle()
+  expect(words()).toContain('Its disks, with a passphrase that is asked for')
+  await submit()
+  expect(create.mock.calls[0]?.[0]).toMatchObject({ encryption: { passphrase: 'correct horse battery', remember: false } })
+  // What is only looked at does not carry it.
+  expect(JSON.stringify(check.mock.calls)).not.toContain('horse')
+})
+
+test('encryption that was chosen is never dropped unsaid: a source that can’t have it is a fault', async () => {
+  await opened()
+  await type('wizard-file', '/d.iso')
+  find('wizard-step-resources').click()
+  await settle()
+  find('wizard-encrypt').click()
+  await settle()
+  await type('wizard-passphrase', 'correct horse battery')
+  await type('wizard-again', 'correct horse battery')
+  find('wizard-with-disk').click()
+  await settle()
+  find('wizard-step-summary').click()
+  await settle()
+  expect(find('wizard-faults').textContent).toContain('The machine has no disk that could be encrypted.')
+  await submit()
+  expect(create).not.toHaveBeenCalled()
 })

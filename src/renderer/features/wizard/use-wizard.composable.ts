@@ -4,7 +4,7 @@ import type { HostInfo, HostLimits, ImageReport, Job, OsCatalog, OsEntry } from 
 import type { CreateMachineRequest } from '@shared/model'
 import { fieldsFromReport, sizesFor, suggestName, wantsDisk, type FollowingField } from './wizard-defaults'
 import { allFaults, stepIds, stepOf, type StepId } from './wizard-faults'
-import { emptyForm, toRequest, type Inspection, type WizardForm } from './wizard-form'
+import { emptyForm, toRequest, withoutPassphrase, type Inspection, type WizardForm } from './wizard-form'
 
 /** What the wizard needs of the host; the dialog passes the contract's client. */
 export interface WizardHost {
@@ -179,7 +179,7 @@ export function useWizard(host: WizardHost, facts: WizardFacts) {
     checkNumber += 1
     const mine = checkNumber
     try {
-      const issues = await host.check(request.value)
+      const issues = await host.check(withoutPassphrase(request.value))
       if (mine === checkNumber) fromHost.value = issues
     } catch {
       if (mine === checkNumber) fromHost.value = []

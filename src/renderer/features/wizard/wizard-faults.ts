@@ -1,6 +1,7 @@
 import { checkCreateMachine, type HostLimits, type OsEntry } from '@shared/model'
 import type { Issue } from '@shared/errors'
-import { toRequest, type Inspection, type WizardForm } from './wizard-form'
+import { passphraseFault } from '../../ui/new-passphrase'
+import { toRequest, whyNotEncrypted, type Inspection, type WizardForm } from './wizard-form'
 
 export type StepId = 'source' | 'system' | 'resources' | 'summary'
 export const stepIds: readonly StepId[] = ['source', 'system', 'resources', 'summary']
@@ -19,6 +20,8 @@ const fieldNames: Readonly<Record<string, string>> = {
   processors: 'Processors',
   memoryMiB: 'Memory',
   newDiskGiB: 'New disk',
+  encryption: 'Encryption',
+  'encryption.passphrase': 'Passphrase',
   network: 'Network',
   'hardware.accelerator': 'Accelerator',
   'hardware.firmware': 'Firmware',
@@ -36,7 +39,7 @@ export function fieldName(path: string): string {
 export function stepOf(path: string): StepId {
   if (path.startsWith('source')) return 'source'
   if (path === 'osId') return 'system'
-  if (path === 'processors' || path === 'memoryMiB' || path === 'newDiskGiB' || path === 'network') return 'resources'
+  if (path === 'processors' || path === 'memoryMiB' || path === 'newDiskGiB' || path === 'network' || path.startsWith('encryption')) return 'resources'
   return 'summary'
 }
 
@@ -82,6 +85,15 @@ function plainFileIssues(path: string, inspection: Inspection, named: string): I
   return named.trim() !== '' && inspection.state === 'failed' && fileCodes.has(inspection.code) ? [failureIssue(path, inspection)] : []
 }
 
+function encryptionIssues(form: WizardForm): Issue[] {
+  if (!form.encrypt) return []
+  const [why, fault] = [whyNotEncrypted(form), passphraseFault(form.passphrase, form.passphraseAgain)]
+  return [
+    ...(why === null ? [] : [{ path: 'encryption', message: why, severity: 'error' as const }]),
+    ...(fault === null ? [] : [{ path: 'encryption.passphrase', message: fault, severity: 'error' as const }]),
+  ]
+}
+
 function belowMinimum(form: WizardForm, os: OsEntry | null): Issue[] {
   if (os === null) return []
   const issues: Issue[] = []
@@ -117,7 +129,8 @@ const noLimits: HostLimits = { logicalProcessors: Infinity, memoryMiB: Infinity,
 /** Every fault of the form at once, in the order of the steps and their fields, errors first, each said once. Pure. */
 export function allFaults(inputs: FaultInputs): Issue[] {
   const { form, limits, os, freeMemoryMiB } = inputs
-  const issues = checkCreateMachine(toRequest(form), limits ?? noLimits)
+  const issues = checkCreateMachine(toRequest(form), limits ?? noLimits).filter(({ path }) => !path.startsWith('encryption'))
+  issues.push(...encryptionIssues(form))
   if (form.sourceType === 'file') issues.push(...imageIssues('source.path', inputs.file, form.filePath))
   if (form.sourceType === 'kernel') {
     issues.push(...plainFileIssues('source.kernel', inputs.kernel, form.kernelPath), ...plainFileIssues('source.initrd', inputs.initrd, form.initrdPath))

@@ -32,6 +32,11 @@ export interface WizardForm {
   memoryMiB: number
   withDisk: boolean
   diskGiB: number
+  encrypt: boolean
+  passphrase: string
+  passphraseAgain: string
+  /** Keep the disk key in the keychain. */
+  rememberKey: boolean
   network: 'user' | 'none'
   name: string
   hardware: HardwareOverrides
@@ -54,6 +59,10 @@ export function emptyForm(): WizardForm {
     memoryMiB: 2048,
     withDisk: true,
     diskGiB: 20,
+    encrypt: false,
+    passphrase: '',
+    passphraseAgain: '',
+    rememberKey: false,
     network: 'user',
     name: '',
     hardware: {},
@@ -92,6 +101,19 @@ export function toRequest(form: WizardForm): CreateMachineRequest {
     memoryMiB: form.memoryMiB,
     newDiskGiB: form.withDisk ? form.diskGiB : null,
     network: form.network,
+    ...(form.encrypt ? { encryption: { passphrase: form.passphrase, remember: form.rememberKey } } : {}),
     hardware: Object.fromEntries(chosen),
   }
+}
+
+/** Why the disks of such a machine can't be encrypted, a sentence; null: they can. */
+export function whyNotEncrypted(form: Pick<WizardForm, 'sourceType' | 'fileUse' | 'diskMode' | 'withDisk'>): string | null {
+  const ownDisk = form.sourceType === 'file' && form.fileUse === 'disk'
+  if (ownDisk && form.diskMode !== 'convert') return 'A disk that is used where it is, or copied as it is, can’t be encrypted. Have it converted to qcow2.'
+  return ownDisk || form.withDisk ? null : 'The machine has no disk that could be encrypted.'
+}
+
+/** The request without its passphrase, which is nobody’s business while it is only looked at. Its length stays, so that it is judged the same. */
+export function withoutPassphrase(request: CreateMachineRequest): CreateMachineRequest {
+  return request.encryption == null ? request : { ...request, encryption: { ...request.encryption, passphrase: '*'.repeat(request.encryption.passphrase.length) } }
 }

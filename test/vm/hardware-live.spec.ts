@@ -1,4 +1,4 @@
-import { access, readFile } from 'node:fs/promises'
+import { access, readdir, readFile, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
@@ -311,14 +311,107 @@ test('a processor that is put in is there after the host was killed in the middl
   expect(open.defects).toEqual([])
 })
 
+test('disks and cards of the start leave, also when the host is killed meanwhile; memory of before and after loads into its own board, and a cold start closes the gaps', async () => {
+  const linux = await linuxMachine()
+  const nics = [...(linux.definition?.nics ?? []), card]
+  const [id = ''] = await addMachines(library, [{ ...linux, definition: { ...linux.definition, nics, boot: { ...linux.definition?.boot, order: ['disk0', 'net0'] } } }])
+  let whole: string
+  {
+    await using first = await HostProcess.start(programs, library)
+    const { machines, hardware, snapshots } = first.calls
+    for (const _ of ['disk0', 'disk1']) await hardware.addDisk(id, { source: { kind: 'new', sizeBytes: 16 * MiB }, bus: 'virtio-blk', readOnly: false })
+    await hardware.addDisk(id, { source: { kind: 'new', sizeBytes: 32 * MiB }, bus: 'virtio-scsi', readOnly: false })
+    await machines.start(id)
+    await atShell(first, id, async (shell) => {
+      await shell.booted()
+      await shell.ask('for disk in vda vdb; do echo of-$disk | dd of=/dev/$disk bs=512 conv=sync 2>/dev/null; done; sync')
+    })
+    whole = (await snapshots.take(id, { name: 'whole', description: '', memory: true, quiesce: false })).id
+    await first.holdAt({ index: 2, name: 'hardware:live-change-made' }, (held) => held.hardware.removeDisk(id, { diskId: 'disk0', file: 'keep' }))
+    await first.kill()
+  }
+  await using open = await OpenLibrary.open(programs, library)
+  const { machines, hardware, snapshots } = open.calls
+  expect(await machines.get(id)).toMatchObject({ state: 'running', next: null, definition: { disks: [{ id: 'disk1' }, { id: 'disk2' }], boot: { order: ['net0'] } } })
+  const before = now(await machines.get(id))
+  expect((await hardware.change(id, { ...before, nics: [before.nics[1] ?? card], boot: { ...before.boot, order: [] } }, before)).map(({ path, when }) => [path, when])).toEqual([['boot.order', 'now'], ['nics.net0', 'now']])
+  await hardware.removeDisk(id, { diskId: 'disk2', file: 'keep' })
+  const without = { next: null, definition: { disks: [{ id: 'disk1' }], nics: [{ id: 'net1' }], boot: { order: [] } } }
+  expect(await machines.get(id)).toMatchObject(without)
+  const { folder, run } = await machines.get(id)
+  const opened = await Promise.all((await readdir(`/proc/${String(run?.qemuPid)}/fd`)).map((fd) => readlink(`/proc/${String(run?.qemuPid)}/fd/${fd}`).catch(() => '')))
+  expect(opened.filter((path) => path.startsWith(`${folder}/disks/`)).every((path) => path.includes('/disk1.'))).toBe(true)
+  const only = '[ ! -b /dev/vda ] && [ -b /dev/vdb ] && [ ! -b /dev/sda ] && ! grep -q 52:54:00:00:00:01 /sys/class/net/*/address && grep -q 52:54:00:00:00:02 /sys/class/net/*/address'
+  const reads = 'echo 3 >/proc/sys/vm/drop_caches; dd if=/dev/vdb bs=512 count=1 2>/dev/null | head -n 1'
+  await atShell(open, id, async (shell) => {
+    await shell.until(only)
+    await shell.ask('touch /run/alone')
+  })
+
+  await machines.save(id)
+  await machines.start(id)
+  expect(await machines.get(id)).toMatchObject(without)
+  await atShell(open, id, async (shell) => {
+    expect(await shell.ask(`ls /run/alone; ${reads}`)).toBe('/run/alone\nof-vdb')
+    await shell.until(only)
+  })
+  // A device that comes now takes a place of its own, and not the one that was left.
+  await hardware.addDisk(id, { source: { kind: 'new', sizeBytes: 16 * MiB }, bus: 'virtio-blk', readOnly: false })
+  const alone = await snapshots.take(id, { name: 'alone', description: '', memory: true, quiesce: false })
+  await snapshots.revert(id, { snapshotId: whole, memory: true, keepPresent: null, start: true })
+  expect(await machines.get(id)).toMatchObject({ state: 'running', next: null, definition: { disks: [{ id: 'disk0' }, { id: 'disk1' }, { id: 'disk2' }], nics: [{ id: 'net0' }, { id: 'net1' }] } })
+  await atShell(open, id, async (shell) => {
+    expect(await shell.ask(`ls /run/alone 2>/dev/null; dd if=/dev/vda bs=512 count=1 2>/dev/null | head -n 1; ${reads}`)).toBe('of-vda\nof-vdb')
+    await shell.until('[ -b /dev/sda ]')
+  })
+  await snapshots.revert(id, { snapshotId: alone.id, memory: true, keepPresent: null, start: true })
+  await atShell(open, id, async (shell) => {
+    expect(await shell.ask(`ls /run/alone; ${reads}`)).toBe('/run/alone\nof-vdb')
+  })
+  await machines.powerOff(id)
+  await machines.start(id)
+  await atShell(open, id, async (shell) => {
+    await shell.booted()
+    await shell.until('[ -b /dev/vda ] && [ -b /dev/vdb ] && [ ! -b /dev/vdc ]')
+    expect(await shell.ask('dd if=/dev/vda bs=512 count=1 2>/dev/null | head -n 1')).toBe('of-vdb')
+  })
+  await machines.powerOff(id)
+  expect(open.defects).toEqual([])
+  expect(await checkImages(folder)).toEqual({})
+})
+
+test('a guest that does not answer keeps its disk: the wish waits and can be taken back; what was asked for goes when the guest is reset, and comes back at the next start', async () => {
+  const linux = await linuxMachine()
+  // Nothing is booted: the firmware waits for ever, and knows nothing of ejecting.
+  const [id = ''] = await addMachines(library, [{ ...linux, definition: { ...linux.definition, boot: {}, memoryMiB: 64 } }])
+  await using open = await OpenLibrary.open(programs, library)
+  const { machines, hardware } = open.calls
+  for (const _ of ['disk0', 'disk1']) await hardware.addDisk(id, { source: { kind: 'new', sizeBytes: 16 * MiB }, bus: 'virtio-blk', readOnly: false })
+  await machines.start(id)
+  const before = now(await machines.get(id))
+  const without = { ...before, disks: before.disks.slice(1) }
+  expect(await hardware.change(id, without, before)).toMatchObject([{ path: 'disks.disk0', when: 'nextStart', reason: expect.stringContaining('does not let go') as string }])
+  expect(await machines.get(id)).toMatchObject({ definition: { disks: [{ id: 'disk0' }, { id: 'disk1' }] }, next: { disks: [{ id: 'disk1' }] } })
+  // What waits can be taken back, and it is said that the guest was asked.
+  const differing = { ...without, clock: 'localtime' as const }
+  await hardware.change(id, differing, without)
+  await hardware.discardPending(id)
+  expect(await machines.get(id)).toMatchObject({ definition: { disks: [{ id: 'disk0' }, { id: 'disk1' }] }, next: null, run: { notes: [expect.stringContaining('“disk0”')] } })
+  await machines.reset(id)
+  await expect.poll(async () => (await machines.get(id)).definition.disks.map((disk) => disk.id)).toEqual(['disk1'])
+  expect(await machines.get(id)).toMatchObject({ state: 'running', next: { disks: [{ id: 'disk0' }, { id: 'disk1' }] } })
+  await machines.powerOff(id)
+  expect(open.defects).toEqual([])
+})
+
 test('a snapshot of a running machine keeps what runs, and what waits goes on waiting', async () => {
   const [id = ''] = await addMachines(library, [await linuxMachine()])
   await using open = await OpenLibrary.open(programs, library)
   const { machines, hardware, snapshots } = open.calls
-  await hardware.addDisk(id, { source: { kind: 'new', sizeBytes: 16 * MiB }, bus: 'virtio-blk', readOnly: false })
+  // A disk that goes at the next start only.
+  await hardware.addDisk(id, { source: { kind: 'new', sizeBytes: 16 * MiB }, bus: 'sata', readOnly: false })
   await machines.start(id)
   const before = now(await machines.get(id))
-  // The disk was there at the start, and so goes at the next one.
   await hardware.change(id, { ...before, memoryMiB: 160, disks: [] }, before)
   const { folder } = await machines.get(id)
   const { id: snapshotId } = await snapshots.take(id, { name: 'running', description: '', memory: true, quiesce: false })

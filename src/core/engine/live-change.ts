@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { DeviceId, Disk, DiskLimits, ImageLocation, MachineDefinition, Nic, UsbDevice } from '@shared/model'
+import { leftBehind } from './empty-places'
 
 /** A change of a machine that runs. Plain data, so that it crosses the process boundary. */
 export const LiveChange = z.discriminatedUnion('kind', [
@@ -29,25 +30,35 @@ export const LiveChange = z.discriminatedUnion('kind', [
 ])
 export type LiveChange = z.infer<typeof LiveChange>
 
-/** The definition of a machine after a live change. */
-export function withLiveChange<T extends Pick<MachineDefinition, 'disks' | 'nics' | 'cdroms' | 'usbDevices' | 'memory' | 'processors'>>(definition: T, change: LiveChange): T {
+/** The definition without a device that comes and goes, also among what is booted from. */
+export function withoutDevice(definition: MachineDefinition, id: string): MachineDefinition {
+  const others = <T extends { id: string }>(devices: readonly T[]): T[] => devices.filter((device) => device.id !== id)
+  const { boot } = definition
+  return {
+    ...definition, disks: others(definition.disks), nics: others(definition.nics), usbDevices: others(definition.usbDevices),
+    boot: boot.order.includes(id) ? { ...boot, order: boot.order.filter((other) => other !== id) } : boot,
+  }
+}
+
+/** What a running machine has after a live change. */
+export function withLiveChange(definition: MachineDefinition, change: LiveChange): MachineDefinition {
   switch (change.kind) {
     case 'plugDisk':
       return { ...definition, disks: [...definition.disks.filter(({ id }) => id !== change.disk.id), change.disk] }
-    case 'unplugDisk':
-      return { ...definition, disks: definition.disks.filter(({ id }) => id !== change.id) }
     case 'limitDisk':
       return { ...definition, disks: definition.disks.map((disk) => (disk.id === change.id ? { ...disk, limits: change.limits } : disk)) }
     case 'plugNic':
       return { ...definition, nics: [...definition.nics.filter(({ id }) => id !== change.nic.id), change.nic] }
-    case 'unplugNic':
-      return { ...definition, nics: definition.nics.filter(({ id }) => id !== change.id) }
     case 'setLink':
       return { ...definition, nics: definition.nics.map((nic) => (nic.id === change.id ? { ...nic, linkUp: change.up } : nic)) }
     case 'plugUsb':
       return { ...definition, usbDevices: [...definition.usbDevices.filter(({ id }) => id !== change.device.id), change.device] }
-    case 'unplugUsb':
-      return { ...definition, usbDevices: definition.usbDevices.filter(({ id }) => id !== change.id) }
+    case 'unplugDisk':
+    case 'unplugNic':
+    case 'unplugUsb': {
+      const left = leftBehind(definition, change.id)
+      return { ...withoutDevice(definition, change.id), ...(left.length === 0 ? {} : { emptyPlaces: [...(definition.emptyPlaces ?? []), ...left] }) }
+    }
     case 'changeMedium':
       return { ...definition, cdroms: definition.cdroms.map((cdrom) => (cdrom.id === change.id ? { ...cdrom, image: change.image } : cdrom)) }
     case 'plugMemory':

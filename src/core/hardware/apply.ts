@@ -1,12 +1,12 @@
 import { isRingsideError } from '@shared/errors'
 import { type AcceleratorName, freshNvram, type HardwareDifference, type MachineDefinition, type MachineHardware } from '@shared/model'
-import { isRepeatable, type LiveChange, withLiveChange } from '../engine/live-change'
+import { isRepeatable, type LiveChange, withLiveChange, withoutDevice } from '../engine/live-change'
 import type { HeldMachine } from '../machine/held-machine'
 import { compareDefinitions } from '../snapshot/compare'
 import type { HardwareWork } from './context'
 import { hardwareOf, inPresentLayers, isSameHardware, withHardware, withOwnAddresses } from './hardware'
 import { rememberDefinition } from './history'
-import { type LivePlan, pathOf, planLive } from './live-plan'
+import { keptSlot, type LivePlan, pathOf, planLive } from './live-plan'
 import { withNvramPlace } from './nvram'
 import { makeTpmFolder, removeUnusedTpm } from './tpm'
 
@@ -41,7 +41,8 @@ function newVariables({ firmware }: MachineHardware, { firmware: now }: MachineD
 /** Places are given while a machine runs, and are nobody's to choose. */
 function inStoredPlaces(hardware: MachineHardware, stored: MachineDefinition): MachineHardware {
   const placed = <T extends { id: string; slot: number | null }>(devices: T[], known: readonly T[]): T[] => devices.map((device) => ({ ...device, slot: known.find(({ id }) => id === device.id)?.slot ?? null }))
-  return { ...hardware, disks: placed(hardware.disks, stored.disks), nics: placed(hardware.nics, stored.nics), usbDevices: placed(hardware.usbDevices, stored.usbDevices) }
+  const disks = hardware.disks.map((disk) => ({ ...disk, slot: keptSlot(disk, stored.disks.find(({ id }) => id === disk.id)) }))
+  return { ...hardware, disks, nics: placed(hardware.nics, stored.nics), usbDevices: placed(hardware.usbDevices, stored.usbDevices) }
 }
 
 /**
@@ -73,7 +74,11 @@ export async function applyHardware({ context, held }: HardwareWork, wanted: Mac
     } catch (error) {
       held.log('hardware.notLive', { change: change.kind, path: pathOf(change), message: (error as Error).message })
       if (!held.live) break
-      if (isRingsideError(error, 'GUEST_FAILED') || isRingsideError(error, 'CAPABILITY_MISSING')) waits.set(pathOf(change), error.message)
+      if (isRingsideError(error, 'GUEST_FAILED') || isRingsideError(error, 'CAPABILITY_MISSING')) {
+        waits.set(pathOf(change), error.message)
+        // What the guest keeps can still be booted from.
+        if (change.kind === 'unplugDisk' || change.kind === 'unplugNic') waits.set('boot.order', error.message)
+      }
       else {
         failures.push(error)
         await takeBack({ context, held }, change, stored)
@@ -116,16 +121,12 @@ async function makeLive({ context, held }: HardwareWork, change: LiveChange): Pr
 async function takeBack({ context, held }: HardwareWork, change: LiveChange, before: MachineDefinition): Promise<void> {
   await context.snapshots.library.update(held.id, (now): MachineDefinition => {
     switch (change.kind) {
-      case 'plugDisk': {
-        const without = withLiveChange(now, { kind: 'unplugDisk', id: change.disk.id })
-        return { ...without, boot: { ...without.boot, order: without.boot.order.filter((id) => id !== change.disk.id) } }
-      }
-      case 'plugNic': {
-        const without = withLiveChange(now, { kind: 'unplugNic', id: change.nic.id })
-        return { ...without, boot: { ...without.boot, order: without.boot.order.filter((id) => id !== change.nic.id) } }
-      }
+      case 'plugDisk':
+        return withoutDevice(now, change.disk.id)
+      case 'plugNic':
+        return withoutDevice(now, change.nic.id)
       case 'plugUsb':
-        return withLiveChange(now, { kind: 'unplugUsb', id: change.device.id })
+        return withoutDevice(now, change.device.id)
       case 'limitDisk':
         return withLiveChange(now, { ...change, limits: before.disks.find(({ id }) => id === change.id)?.limits ?? null })
       case 'setLink':

@@ -29,39 +29,65 @@ test('a port is taken for as long as its device runs, also while that is to go; 
   expect(plan(running, { disks: [disk('disk0'), disk('disk2', { slot: 0 })] }).hardware.disks).toMatchObject([{ slot: null }, { id: 'disk2', slot: 1 }])
 })
 
-test('USB devices come and go while the machine runs, as long as that moves none of the others', () => {
+test('USB devices come and go while the machine runs, as long as it is known where the others are', () => {
   const usb = (id: string, more: object = {}): MachineHardware['usbDevices'][number] => MachineDefinition.shape.usbDevices.parse([{ id, vendorId: '046d', productId: 'c52b', ...more }])[0] ?? expect.fail()
   const running = machine({ usbDevices: [usb('usb0'), usb('usb1')] })
   const added = plan(running, { usbDevices: [usb('usb0'), usb('usb1'), usb('usb2', { port: '1-4.2' })] })
   expect(added.changes).toEqual([{ kind: 'plugUsb', device: usb('usb2', { port: '1-4.2', slot: 0 }) }])
   expect(added.differences).toMatchObject([{ path: 'usbDevices.usb2', when: 'now' }])
   expect(plan(running, { usbDevices: [usb('usb0')] }).changes).toEqual([{ kind: 'unplugUsb', id: 'usb1' }])
-  expect(plan(running, { usbDevices: [usb('usb1')] }).differences).toMatchObject([{ path: 'usbDevices.usb0', when: 'nextStart', reason: expect.stringContaining('behind it') as string }])
+  expect(plan(running, { usbDevices: [usb('usb1')] }).changes).toEqual([{ kind: 'unplugUsb', id: 'usb0' }])
+  expect(plan({ ...running, usbController: 'ehci' }, { usbDevices: [usb('usb1')] }).differences).toMatchObject([{ path: 'usbDevices.usb0', when: 'nextStart', reason: expect.stringContaining('behind it') as string }])
   expect(plan(machine({ usbDevices: [usb('usb0'), usb('usb9', { slot: 0 })] }), { usbDevices: [usb('usb0')] }).changes).toEqual([{ kind: 'unplugUsb', id: 'usb9' }])
   // Without the pointer the controller is there for this device alone.
-  const alone = machine({ pointer: 'ps2', usbDevices: [usb('usb0')] })
+  const alone = machine({ pointer: 'ps2', usbDevices: [usb('usb0')], usbController: 'ehci' })
   expect(plan(alone, { usbDevices: [] }).differences).toMatchObject([{ when: 'nextStart', reason: expect.stringContaining('controller') as string }])
   expect(plan(machine({ pointer: 'ps2' }), { usbDevices: [usb('usb0')] }).differences).toMatchObject([{ when: 'nextStart', reason: expect.stringContaining('no USB controller') as string }])
   expect(plan(machine({ usbController: 'uhci' }), { usbDevices: [usb('usb0')] }).changes).toEqual([])
-  expect(withLiveChange(running, { kind: 'unplugUsb', id: 'usb1' }).usbDevices).toEqual([usb('usb0')])
+  expect(withLiveChange(running, { kind: 'unplugUsb', id: 'usb1' })).toMatchObject({ usbDevices: [usb('usb0')], emptyPlaces: [{ kind: 'usb', port: 3 }] })
 })
 
 test('virtio-scsi disks take targets where the controller stays, and other buses wait', () => {
   const withController = machine({ cdroms: [{ id: 'cd0', image: null, bus: 'virtio-scsi' }] })
   expect(plan(withController, { disks: [disk('disk0'), disk('disk1', { bus: 'virtio-scsi' })] }).changes).toMatchObject([{ kind: 'plugDisk', disk: { id: 'disk1', slot: 0 } }])
-  for (const bus of ['virtio-scsi', 'sata', 'usb', 'ide', 'floppy', 'sd']) {
+  for (const bus of ['virtio-scsi', 'sata', 'ide', 'floppy', 'sd']) {
     const { changes, differences } = plan(machine(), { disks: [disk('disk0'), disk('disk1', { bus })] })
     expect(changes).toEqual([])
     expect(differences).toMatchObject([{ path: 'disks.disk1', when: 'nextStart', reason: expect.stringMatching(/\.$/u) as string }])
   }
 })
 
-test('what was there at the start goes at the next one; what was plugged in goes at once, and is asked to only once', () => {
-  const running = machine({ disks: [disk('disk0'), disk('disk1', { slot: 0 })] })
-  const { changes, differences } = plan(running, { disks: [] })
-  expect(changes).toEqual([{ kind: 'unplugDisk', id: 'disk1' }])
-  expect(differences.map(({ path, when }) => [path, when])).toEqual([['disks.disk0', 'nextStart'], ['disks.disk1', 'now']])
+test('disks and cards go at once, also those of the start, and are asked to only once; what has no port of its own waits', () => {
+  const running = machine({ disks: [disk('disk0'), disk('disk1', { slot: 0 }), disk('disk2', { bus: 'nvme' }), disk('disk3', { bus: 'virtio-scsi' }), disk('disk4', { bus: 'sata' })], nics: [nic('net0'), nic('net1', { model: 'e1000' })] })
+  const { changes, differences } = plan(running, { disks: [], nics: [] })
+  expect(changes).toEqual([...['disk0', 'disk1', 'disk2', 'disk3'].map((id) => ({ kind: 'unplugDisk', id })), { kind: 'unplugNic', id: 'net0' }])
+  expect(differences.filter(({ when }) => when === 'nextStart')).toMatchObject([{ path: 'disks.disk4', reason: expect.stringContaining('on this bus') as string }, { path: 'nics.net1', reason: expect.stringContaining('of this model') as string }])
   expect(plan(running, { clock: 'localtime' }, machine({ disks: [disk('disk0')] })).changes).toEqual([])
+  const old = plan(machine({ machineType: 'pc-i440fx-7.2' }), { disks: [], nics: [] })
+  expect([old.changes, old.differences.map(({ when, reason }) => [when, reason?.includes('board')])]).toEqual([[], [['nextStart', true], ['nextStart', true]]])
+})
+
+test('what goes is booted from no more, at once', () => {
+  const running = machine({ boot: { ...machine().boot, order: ['disk0', 'net0', 'cd0'] } })
+  const { differences } = plan(running, { disks: [], boot: { ...running.boot, order: ['net0', 'cd0'] } })
+  expect(differences.map(({ path, when }) => [path, when])).toEqual([['boot.order', 'now'], ['disks.disk0', 'now']])
+  expect(withLiveChange(running, { kind: 'unplugDisk', id: 'disk0' }).boot.order).toEqual(['net0', 'cd0'])
+})
+
+test('USB disks come and go at once, on ports that nothing else has', () => {
+  const stick = (id: string, more: object = {}): MachineHardware['disks'][number] => disk(id, { bus: 'usb', ...more })
+  const usb = MachineDefinition.shape.usbDevices.parse([{ id: 'usb0', vendorId: '046d', productId: 'c52b', slot: 0 }])
+  const running = machine({ usbDevices: usb, disks: [disk('disk0'), stick('disk1'), stick('disk2', { slot: 2 })] })
+  const { hardware, changes } = plan(running, { disks: [disk('disk0'), stick('disk3')] })
+  expect(changes).toEqual([{ kind: 'unplugDisk', id: 'disk1' }, { kind: 'unplugDisk', id: 'disk2' }, { kind: 'plugDisk', disk: stick('disk3', { slot: 1 }) }])
+  expect(hardware.disks.at(-1)?.slot).toBe(1)
+  // Ports that others of the start have are no places.
+  const full = machine({ cdroms: ['cd0', 'cd1', 'cd2', 'cd3', 'cd4'].map((id) => ({ id, image: null, bus: 'usb' as const })) })
+  expect(plan(full, { disks: [disk('disk0'), stick('disk1'), stick('disk2'), stick('disk3')] }).changes).toMatchObject([{ disk: { slot: 0 } }, { disk: { slot: 1 } }])
+  expect(plan(machine({ usbController: 'ehci' }), { disks: [disk('disk0'), stick('disk1')] }).changes).toEqual([])
+  // Its place is one on its bus.
+  const moved = plan(running, { disks: [disk('disk0'), stick('disk1'), disk('disk2')] })
+  expect([moved.hardware.disks[2]?.slot, moved.changes]).toEqual([null, []])
 })
 
 test('limits, cables, discs, priority and pluggable memory are live; anything else of a device waits with it', () => {

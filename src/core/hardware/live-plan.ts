@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { AcceleratorName, Disk, HardwareDifference, MachineDefinition, MachineHardware, Nic, UsbDevice } from '@shared/model'
+import type { AcceleratorName, Disk, HardwareDifference, MachineDefinition, MachineHardware, Nic } from '@shared/model'
 import { spareRootPorts } from '../engine/engine'
-import { hasUsbController } from '../engine/qemu/argv'
-import type { LiveChange } from '../engine/live-change'
+import { hasScsiController, hasUsbController, usbPortOfSlot, usbPorts } from '../engine/empty-places'
+import { boardOf, isExpressNic, takesPort } from '../engine/qemu/argv'
+import { type LiveChange, withLiveChange } from '../engine/live-change'
 import { plugProcessorObstacle, unplugProcessorObstacle } from '../engine/qemu/limits'
 import { compareDefinitions } from '../snapshot/compare'
 import { inPresentLayers, withHardware } from './hardware'
@@ -23,8 +24,7 @@ const usbSlots = 4
 const noKeyYet = 'The machine was started without the key for encrypted disks; it gets this one at the next start.'
 const needsStart = 'QEMU can’t change this while the machine runs.'
 
-/** The cards that PCI Express hot-plug takes; the old ones have no port of their own. */
-const pluggableNics: readonly Nic['model'][] = ['virtio-net', 'e1000e', 'vmxnet3', 'igb']
+const staysOnBoard = 'The machine’s board lets nothing go while it runs; it goes at the next start.'
 
 /**
  * Tells what of a change can be made while the machine runs, and makes places for what is plugged in.
@@ -42,7 +42,7 @@ export function planLive(running: MachineDefinition, stored: MachineDefinition, 
   for (const [id, disk] of before) {
     // One that was to go before waits already, or is being let go of.
     if (after.has(id) || !stored.disks.some((other) => other.id === id)) continue
-    const obstacle = unplugObstacle(disk.slot) ?? (disk.bus === 'virtio-scsi' && !hasScsi(running) ? 'Its controller goes with it, at the next start.' : null)
+    const obstacle = unplugDiskObstacle(running, disk)
     if (obstacle === null) changes.push({ kind: 'unplugDisk', id })
     else waits.set(`disks.${id}`, obstacle)
   }
@@ -50,7 +50,7 @@ export function planLive(running: MachineDefinition, stored: MachineDefinition, 
   const wantedCards = byId(hardware.nics)
   for (const [id, nic] of cards) {
     if (wantedCards.has(id) || !stored.nics.some((other) => other.id === id)) continue
-    const obstacle = unplugObstacle(nic.slot)
+    const obstacle = unplugNicObstacle(running, nic)
     if (obstacle === null) changes.push({ kind: 'unplugNic', id })
     else waits.set(`nics.${id}`, obstacle)
   }
@@ -71,7 +71,7 @@ export function planLive(running: MachineDefinition, stored: MachineDefinition, 
     } else if (!isDeepStrictEqual({ ...now, limits: null }, { ...disk, limits: null, slot: now.slot })) {
       waits.set(`disks.${disk.id}`, 'A disk that is in use keeps what it is like until the next start.')
     }
-    return { ...disk, slot: now.slot }
+    return { ...disk, slot: keptSlot(disk, now) }
   })
   const nics = hardware.nics.map((nic) => {
     const now = cards.get(nic.id)
@@ -135,13 +135,14 @@ export function planLive(running: MachineDefinition, stored: MachineDefinition, 
   if (running.processors.priority !== hardware.processors.priority) changes.push({ kind: 'prioritise', priority: hardware.processors.priority })
   const wanted = { ...hardware, disks, nics, usbDevices }
   const live = new Set(changes.map(pathOf))
+  const then = changes.reduce(withLiveChange, running)
   const differences = compareDefinitions(stored, withHardware(stored, inPresentLayers(wanted, stored)))
     .filter(({ then, now }) => then !== now)
     .map((difference) => {
       const device = difference.path.split('.').slice(0, 2).join('.')
       if (isLive(difference.path, device, live)) return { ...difference, when: 'now' as const, reason: null }
       // It was to come at the next start, and now is as it is already.
-      if (isAsItRuns(running, wanted, difference.path, difference.now)) return { ...difference, when: 'now' as const, reason: null }
+      if (isAsItRuns(then, wanted, difference.path, difference.now)) return { ...difference, when: 'now' as const, reason: null }
       return { ...difference, when: 'nextStart' as const, reason: waits.get(device) ?? needsStart }
     })
   return { hardware: wanted, changes, differences }
@@ -191,8 +192,26 @@ function isAsItRuns(running: MachineDefinition, wanted: MachineHardware, path: s
   return differing === undefined || differing.now !== now
 }
 
-function unplugObstacle(slot: number | null): string | null {
-  return slot === null ? 'It was there at the start, and its place on the board goes with it: it is taken out at the next start.' : null
+/** Why a disk stays in the machine as long as it runs, a sentence; null: it can go. */
+function unplugDiskObstacle(running: MachineDefinition, disk: Disk): string | null {
+  if (disk.bus === 'virtio-scsi') return null
+  if (disk.bus === 'usb') return unplugUsbObstacle(running, disk)
+  if (!takesPort(disk)) return 'Disks on this bus stay while the machine runs, and go at the next start; VirtIO, NVMe and USB disks can go at once.'
+  return boardOf(running.machineType).pcie ? null : staysOnBoard
+}
+
+function unplugNicObstacle({ machineType }: MachineDefinition, nic: Nic): string | null {
+  if (!isExpressNic(nic)) return 'Network cards of this model stay while the machine runs, and go at the next start; VirtIO cards can go at once. Its cable can be pulled out now.'
+  return boardOf(machineType).pcie ? null : staysOnBoard
+}
+
+/** The place of a disk is one on its bus. */
+export function keptSlot({ bus }: Pick<Disk, 'bus'>, now: Pick<Disk, 'bus' | 'slot'> | undefined): number | null {
+  return now !== undefined && placesOf(bus) === placesOf(now.bus) ? now.slot : null
+}
+
+function placesOf(bus: Disk['bus']): string {
+  return takesPort({ bus }) ? 'port' : bus
 }
 
 /** One change for each processor that comes or goes, or why they have to wait, a sentence. */
@@ -213,13 +232,13 @@ function targetObstacle(running: MachineDefinition, { memory, balloon }: Machine
   return memory.targetMiB !== null && memory.targetMiB > running.memoryMiB ? 'It is more than the machine has now.' : null
 }
 
-/** Ports of the controller are given in order: what comes behind a device that goes would be on another one when memory is loaded. */
-function unplugUsbObstacle(running: MachineDefinition, device: UsbDevice): string | null {
-  const rest = { ...running, usbDevices: running.usbDevices.filter(({ id }) => id !== device.id) }
+/** Ports of the controller are given in order: what comes behind a device that goes keeps its own only where it is known which that is. */
+function unplugUsbObstacle(running: MachineDefinition, { id, slot }: { id: string; slot: number | null }): string | null {
+  if (running.usbController === 'xhci' && (slot !== null || usbPorts(running).has(id))) return null
+  const rest = { ...running, usbDevices: running.usbDevices.filter((device) => device.id !== id), disks: running.disks.filter((disk) => disk.id !== id) }
   if (!hasUsbController(rest)) return 'The USB controller goes with it: both are taken out at the next start.'
-  if (device.slot !== null) return null
-  const first = running.usbDevices.filter(({ slot }) => slot === null)
-  const isLast = first.at(-1)?.id === device.id && ![...running.disks, ...running.cdroms].some(({ bus }) => bus === 'usb') && running.sound?.model !== 'usb-audio'
+  const last = [...running.usbDevices.filter((device) => device.slot === null).map((device) => device.id), ...running.disks.filter(({ bus }) => bus === 'usb').map((disk) => disk.id)].at(-1)
+  const isLast = last === id && !running.cdroms.some(({ bus }) => bus === 'usb') && running.sound?.model !== 'usb-audio'
   return isLast ? null : 'Others were plugged in behind it at the start, and would be elsewhere without it: it is taken out at the next start.'
 }
 
@@ -227,15 +246,17 @@ function unplugUsbObstacle(running: MachineDefinition, device: UsbDevice): strin
 class Places {
   readonly #ports: Set<number>
   readonly #targets: Set<number>
-  readonly #usbPorts: Set<number>
+  readonly #usbSlots: Set<number>
 
   constructor(private readonly running: MachineDefinition, wanted: MachineHardware) {
     // What waits for the next start has no place yet; what runs keeps its own until it is gone, also when it is to go.
     const disks = [...running.disks, ...wanted.disks.filter(({ id }) => running.disks.some((disk) => disk.id === id))]
     const slotsOf = (devices: readonly { slot: number | null }[]): number[] => devices.flatMap(({ slot }) => (slot === null ? [] : [slot]))
-    this.#usbPorts = new Set(slotsOf([...running.usbDevices, ...wanted.usbDevices.filter(({ id }) => running.usbDevices.some((device) => device.id === id))]))
+    const usb = [...disks.filter(({ bus }) => bus === 'usb'), ...running.usbDevices, ...wanted.usbDevices.filter(({ id }) => running.usbDevices.some((device) => device.id === id))]
+    const inOrder = new Set(usbPorts(running).values())
+    this.#usbSlots = new Set([...slotsOf(usb), ...Array.from({ length: usbSlots }, (_, slot) => slot).filter((slot) => inOrder.has(usbPortOfSlot(slot)))])
     this.#targets = new Set(slotsOf(disks.filter(({ bus }) => bus === 'virtio-scsi')))
-    this.#ports = new Set([...slotsOf(disks.filter(({ bus }) => bus !== 'virtio-scsi')), ...slotsOf(running.nics)])
+    this.#ports = new Set([...slotsOf(disks.filter(takesPort)), ...slotsOf(running.nics)])
   }
 
   forDisk({ bus }: Disk): { slot: number } | string {
@@ -244,32 +265,29 @@ class Places {
       case 'nvme':
         return this.#port()
       case 'virtio-scsi':
-        if (!hasScsi(this.running)) return 'The machine has had no virtio-scsi controller since its start; it gets one at the next.'
+        if (!hasScsiController(this.running)) return 'The machine has had no virtio-scsi controller since its start; it gets one at the next.'
         return free(this.#targets, scsiSlots) ?? 'The virtio-scsi controller has no free place; it is there at the next start.'
+      case 'usb':
+        return this.forUsb()
       default:
-        return 'Disks on this bus can’t be plugged in while the machine runs; virtio disks can.'
+        return 'Disks on this bus can’t be plugged in while the machine runs; VirtIO, NVMe and USB disks can.'
     }
   }
 
-  forNic({ model }: Nic): { slot: number } | string {
-    return pluggableNics.includes(model) ? this.#port() : 'This card can’t be plugged in while the machine runs; a VirtIO one can.'
+  forNic(nic: Nic): { slot: number } | string {
+    return isExpressNic(nic) ? this.#port() : 'This card can’t be plugged in while the machine runs; a VirtIO one can.'
   }
 
   forUsb(): { slot: number } | string {
     if (!hasUsbController(this.running)) return 'The machine has had no USB controller since its start; it gets one at the next.'
     if (this.running.usbController !== 'xhci') return 'Only the USB 3 controller takes devices while the machine runs.'
-    return free(this.#usbPorts, usbSlots) ?? `All ${String(usbSlots)} USB ports for what is plugged in are taken; it is there at the next start.`
+    return free(this.#usbSlots, usbSlots) ?? `All ${String(usbSlots)} USB ports for what is plugged in are taken; it is there at the next start.`
   }
 
   #port(): { slot: number } | string {
-    if (!this.running.machineType.includes('q35')) return 'The machine’s board takes nothing while it runs; that of the type q35 does.'
+    if (!boardOf(this.running.machineType).pcie) return 'The machine’s board takes nothing while it runs; that of the type q35 does.'
     return free(this.#ports, spareRootPorts) ?? `All ${String(spareRootPorts)} ports for what is plugged in are taken; it is there at the next start.`
   }
-}
-
-/** Whether there is a virtio-scsi controller whatever becomes of the disks that were plugged in. */
-function hasScsi({ disks, cdroms }: MachineDefinition): boolean {
-  return cdroms.some(({ bus }) => bus === 'virtio-scsi') || disks.some(({ bus, slot }) => bus === 'virtio-scsi' && slot === null)
 }
 
 function free(taken: Set<number>, count: number): { slot: number } | null {

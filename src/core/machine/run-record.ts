@@ -66,7 +66,10 @@ export async function removeRunFolder(folder: string): Promise<void> {
 export function withCandidates({ definition: recorded, disposable }: RunRecord, stored: MachineDefinition): MachineDefinition {
   if (disposable) return recorded
   const missing = <T extends { id: string; slot: number | null }>(known: readonly T[], devices: readonly T[]): T[] => devices.filter(({ id, slot }) => slot !== null && !known.some((device) => device.id === id))
-  return { ...recorded, disks: [...recorded.disks, ...missing(recorded.disks, stored.disks)], nics: [...recorded.nics, ...missing(recorded.nics, stored.nics)] }
+  return {
+    ...recorded, disks: [...recorded.disks, ...missing(recorded.disks, stored.disks)], nics: [...recorded.nics, ...missing(recorded.nics, stored.nics)],
+    usbDevices: [...recorded.usbDevices, ...missing(recorded.usbDevices, stored.usbDevices)],
+  }
 }
 
 /** The plan by which a worker takes the machine of a record over, from where its folder is now. */

@@ -65,6 +65,23 @@ export const BackupPolicy = z.object({
 })
 export type BackupPolicy = z.infer<typeof BackupPolicy>
 
+/** Counted among the devices of a list that have their place by its order (USB ports are counted apart), those that are empty with them. */
+const PlaceNumber = z.int().min(0).max(63)
+
+/**
+ * A place on the board that a device of the machine’s start has left: memory loads into the very same board only, so that what comes behind it has to stay where it is.
+ * Records of runs and of memory have such; a start without memory closes the gap.
+ */
+export const EmptyPlace = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('nic'), at: PlaceNumber }),
+  z.object({ kind: z.literal('disk'), bus: z.enum(['virtio-blk', 'nvme', 'virtio-scsi']), at: PlaceNumber }),
+  /** Of virtio-scsi, and nothing is on it any more. */
+  z.object({ kind: z.literal('scsiController') }),
+  /** Of the USB 3 controller; 0: the controller alone is kept. */
+  z.object({ kind: z.literal('usb'), port: z.int().min(0).max(8) }),
+])
+export type EmptyPlace = z.infer<typeof EmptyPlace>
+
 /**
  * The stored definition of a machine, the content of `machine.json`. It says what the machine is, never what it is doing.
  * Sizes are MiB (2^20 bytes) where named so.
@@ -172,6 +189,8 @@ export const MachineDefinition = z.object({
   snapshotPolicy: SnapshotPolicy.nullable().default(null),
   /** null: nobody has said where backups go. */
   backupPolicy: BackupPolicy.nullable().default(null),
+  /** Absent in `machine.json`: see `EmptyPlace`. */
+  emptyPlaces: z.array(EmptyPlace).max(64).optional(),
 })
 export type MachineDefinition = z.infer<typeof MachineDefinition>
 

@@ -1,6 +1,9 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { expect, test } from 'vitest'
+import type { MachineDefinition } from '@shared/model'
+import { usbPorts } from '../../empty-places'
+import { withLiveChange } from '../../live-change'
 import { argvInput, desktop, fullQemu, image } from './argv.fixture'
 import { wholeQemu } from '../limits/limits.fixture'
 import { buildArgv, placeOfSlot } from './build-argv'
@@ -225,6 +228,51 @@ test('what was plugged in while the machine ran moves nothing else, and is where
     expect(placeOfSlot(argvInput(plugged), slot)).toEqual({ bus })
   }
   expect(is.find(({ id }) => id === 'hot1')).toMatchObject({ bus: 'sys-scsi.0', 'scsi-id': 69 })
+})
+
+test('what leaves while the machine runs, in whatever order, moves nothing else; without memory the gaps are closed', () => {
+  const more = { image: { kind: 'own' as const, path: 'disks/more.qcow2' }, format: 'qcow2' as const }
+  const buses = ['virtio-blk', 'virtio-scsi', 'sata', 'nvme', 'usb', 'virtio-scsi', 'virtio-blk'] as const
+  const start = argvInput({
+    ...desktop, sound: { model: 'usb-audio' }, usbDevices: [{ id: 'usb0', vendorId: '046d', productId: 'c52b' }, { id: 'usb1', vendorId: '046d', productId: 'c52b', slot: 1 }],
+    cdroms: [{ id: 'cd0', image: null, bus: 'usb' }, { id: 'cd1', image: null, bus: 'virtio-scsi' }],
+    nics: (['virtio-net', 'e1000', 'e1000e', 'virtio-net'] as const).map((model, index) => ({ id: `net${String(index)}`, model, macAddress: `52:54:00:12:34:0${String(index)}`, backend: { type: 'user' as const } })),
+    disks: [...buses.map((bus, index) => ({ ...more, id: `disk${String(index)}`, bus })), { ...more, id: 'hot0', bus: 'virtio-blk', slot: 1 }, { ...more, id: 'hot1', bus: 'virtio-scsi', slot: 0 }, { ...more, id: 'hot2', bus: 'usb', slot: 0 }],
+  }, { qemu: wholeQemu })
+  // QEMU gives ports of USB in order; where one is empty, the others are told theirs.
+  const places = (definition: MachineDefinition): Map<string, unknown> => new Map(devices(buildArgv({ ...start, definition }).argv).map((device) => {
+    const id = String(device['id'])
+    return [id, device['bus'] === 'sys-usb.0' ? { ...device, port: String(usbPorts(definition).get(id.replace('sys-bot-', ''))) } : device]
+  }))
+  const was = places(start.definition)
+  const unplug = (kind: 'unplugDisk' | 'unplugNic' | 'unplugUsb') => (id: string) => ({ kind, id })
+  const changes = [...['disk6', 'disk0', 'disk5', 'disk1', 'disk4', 'disk3', 'hot0', 'hot1'].map(unplug('unplugDisk')), ...['net2', 'net0', 'net3'].map(unplug('unplugNic')), ...['usb0', 'usb1'].map(unplug('unplugUsb'))]
+  let definition = start.definition
+  for (const order of [changes, changes.toReversed()]) {
+    definition = start.definition
+    const gone = new Set<string>()
+    for (const change of order) {
+      definition = withLiveChange(definition, change)
+      gone.add(change.id)
+      expect(places(definition)).toEqual(new Map([...was].filter(([id]) => !gone.has(id))))
+      expect(placeOfSlot({ ...start, definition }, 2)).toEqual(placeOfSlot(start, 2))
+    }
+  }
+  expect(definition.emptyPlaces).toContainEqual({ kind: 'disk', bus: 'virtio-scsi', at: 1 })
+  const { emptyPlaces: _, ...cold } = definition
+  expect(places(cold).size).toBeLessThan(places(definition).size)
+})
+
+test('a controller stays on the board of what ran when nothing is on it any more', () => {
+  const one = (bus: 'usb' | 'virtio-scsi', slot: number | null): MachineDefinition => argvInput({ ...desktop, pointer: 'ps2', disks: [{ id: 'disk0', image: { kind: 'own', path: 'disks/disk0.qcow2' }, format: 'qcow2', bus, slot }] }).definition
+  for (const [bus, controller] of [['usb', 'qemu-xhci'], ['virtio-scsi', 'virtio-scsi-pci']] as const) {
+    for (const slot of [null, 1]) {
+      const before = one(bus, slot)
+      const after = withLiveChange(before, { kind: 'unplugDisk', id: 'disk0' })
+      const of = (definition: MachineDefinition): unknown => devices(buildArgv({ ...argvInput(desktop), definition }).argv).filter(({ driver }) => driver === controller || driver === 'pcie-root-port')
+      expect(of(after)).toEqual(of(before))
+    }
+  }
 })
 
 test('a board without ports puts what was plugged in where all devices are', () => {

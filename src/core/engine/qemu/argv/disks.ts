@@ -1,5 +1,6 @@
 import { RingsideError } from '@shared/errors'
 import type { Cdrom, Disk } from '@shared/model'
+import { emptyPlacesOf, PlacesInOrder } from '../../empty-places'
 import type { JsonObject } from '../qmp/qmp-types'
 import type { ArgumentList } from './argument-list'
 import { addCdromNodes, addDiskNodes } from './block-nodes'
@@ -8,6 +9,7 @@ import { bootProperties } from './firmware'
 import type { ArgvInput, ImageFacts } from './input'
 import { driveNode } from './node-names'
 import type { PciBus } from './pci'
+import { type UsbPlaces, usbPlaces, usbSlotPlace } from './usb-places'
 
 const iothreadId = 'sys-iothread'
 const scsiId = 'sys-scsi'
@@ -16,7 +18,6 @@ const cardReaderId = 'sys-card'
 const floppyId = 'sys-floppy'
 /** Targets from here on are those of disks that were plugged in; every other one has its number by the order. */
 const firstPluggedTarget = 64
-export const usbId = 'sys-usb'
 
 /** Hands out the places on controllers, and adds each controller when it is first needed. */
 class Controllers {
@@ -46,6 +47,10 @@ class Controllers {
   pluggedScsi(slot: number): ReturnType<typeof scsiPlace> {
     this.#addScsi()
     return scsiPlace(firstPluggedTarget + slot)
+  }
+
+  keepScsi(): void {
+    this.#addScsi()
   }
 
   #addScsi(): void {
@@ -98,16 +103,31 @@ function scsiPlace(target: number): { bus: string; channel: number; 'scsi-id': n
 export function addStorage(list: ArgumentList, pci: PciBus, input: ArgvInput): void {
   const { definition } = input
   const controllers = new Controllers(list, pci, boardOf(definition.machineType))
+  const usbPlace = usbPlaces(definition)
   const isPluggedTarget = (disk: Disk): boolean => disk.bus === 'virtio-scsi' && disk.slot !== null
-  for (const disk of definition.disks) {
-    if (pci.isPlugged(disk, takesPort(disk)) || isPluggedTarget(disk)) continue
+  const isPluggedUsb = (disk: Disk): boolean => disk.bus === 'usb' && disk.slot !== null
+  const empty = emptyPlacesOf(definition, 'disk')
+  const places = new PlacesInOrder(empty, ({ bus }) => {
+    if (bus === 'virtio-scsi') controllers.scsi()
+    else pci.expressPlace()
+  })
+  // Those that name their port come before those that take the first one.
+  for (const disk of definition.disks.filter(isPluggedUsb)) {
     addDiskNodes(list, disk, factsOf(input, disk.id), input)
-    addDiskDevice(list, pci, controllers, disk, definition.boot.order)
+    list.device(usbDisk(disk, definition.boot.order, usbPlace(disk)))
   }
+  for (const disk of definition.disks) {
+    if (pci.isPlugged(disk, takesPort(disk)) || isPluggedTarget(disk) || isPluggedUsb(disk)) continue
+    if (disk.slot === null && disk.bus !== 'usb') places.take()
+    addDiskNodes(list, disk, factsOf(input, disk.id), input)
+    addDiskDevice(list, pci, controllers, disk, definition.boot.order, usbPlace)
+  }
+  places.close()
   for (const cdrom of definition.cdroms) {
     if (cdrom.image !== null) addCdromNodes(list, cdrom.id, factsOf(input, cdrom.id))
-    addCdromDevice(list, controllers, cdrom, definition.boot.order)
+    addCdromDevice(list, controllers, cdrom, definition.boot.order, usbPlace)
   }
+  if (emptyPlacesOf(definition, 'scsiController').length > 0) controllers.keepScsi()
   for (const disk of definition.disks.filter(isPluggedTarget)) {
     addDiskNodes(list, disk, factsOf(input, disk.id), input)
     list.device(scsiDisk(disk, definition.boot.order, controllers.pluggedScsi(disk.slot ?? 0)))
@@ -130,10 +150,12 @@ export function takesPort({ bus }: Pick<Disk, 'bus'>): boolean {
   return bus === 'virtio-blk' || bus === 'nvme'
 }
 
-/** The device of a disk that is plugged in while the machine runs, as `device_add` takes it. @param place of a port; a target of virtio-scsi follows from the disk's slot */
+/** The device of a disk that is plugged in while the machine runs, as `device_add` takes it. @param place of a PCI Express port; a target of virtio-scsi and a USB port follow from the disk's slot */
 export function pluggedDiskDevice(disk: Disk, place: JsonObject): JsonObject & { driver: string } {
-  return disk.bus === 'virtio-scsi' ? scsiDisk(disk, [], scsiPlace(firstPluggedTarget + (disk.slot ?? 0))) : portDisk(disk, [], place)
+  if (disk.bus === 'virtio-scsi') return scsiDisk(disk, [], scsiPlace(firstPluggedTarget + (disk.slot ?? 0)))
+  return disk.bus === 'usb' ? usbDisk(disk, [], usbSlotPlace(disk.slot)) : portDisk(disk, [], place)
 }
+
 
 // Tells the guest that the disk does not rotate, so that it trims and does not defragment.
 const solid = { rotation_rate: 1 }
@@ -144,6 +166,11 @@ function commonOf(disk: Disk, order: readonly string[]): JsonObject {
 
 function scsiDisk(disk: Disk, order: readonly string[], place: JsonObject): JsonObject & { driver: string } {
   return { driver: 'scsi-hd', ...commonOf(disk, order), ...solid, ...place }
+}
+
+/** A stick: the guest expects it to be pulled out. */
+function usbDisk(disk: Disk, order: readonly string[], place: JsonObject): JsonObject & { driver: string } {
+  return { driver: 'usb-storage', ...commonOf(disk, order), removable: true, ...place }
 }
 
 function portDisk(disk: Disk, order: readonly string[], place: JsonObject): JsonObject & { driver: string } {
@@ -157,7 +184,7 @@ function factsOf(input: ArgvInput, id: string): ImageFacts {
   return facts
 }
 
-function addDiskDevice(list: ArgumentList, pci: PciBus, controllers: Controllers, disk: Disk, order: readonly string[]): void {
+function addDiskDevice(list: ArgumentList, pci: PciBus, controllers: Controllers, disk: Disk, order: readonly string[], usbPlace: UsbPlaces): void {
   const common = commonOf(disk, order)
   switch (disk.bus) {
     case 'virtio-blk':
@@ -177,7 +204,7 @@ function addDiskDevice(list: ArgumentList, pci: PciBus, controllers: Controllers
       list.device(portDisk(disk, order, pci.expressPlace()))
       return
     case 'usb':
-      list.device({ driver: 'usb-storage', ...common, removable: true, bus: `${usbId}.0` })
+      list.device(usbDisk(disk, order, usbPlace(disk)))
       return
     case 'sd':
       list.device({ driver: 'sd-card', id: disk.id, drive: driveNode(disk.id), ...controllers.card() })
@@ -188,7 +215,7 @@ function addDiskDevice(list: ArgumentList, pci: PciBus, controllers: Controllers
   }
 }
 
-function addCdromDevice(list: ArgumentList, controllers: Controllers, cdrom: Cdrom, order: readonly string[]): void {
+function addCdromDevice(list: ArgumentList, controllers: Controllers, cdrom: Cdrom, order: readonly string[], usbPlace: UsbPlaces): void {
   const common = { id: cdrom.id, ...(cdrom.image === null ? {} : { drive: driveNode(cdrom.id) }), ...bootProperties(cdrom.id, order) }
   switch (cdrom.bus) {
     case 'sata':
@@ -201,7 +228,7 @@ function addCdromDevice(list: ArgumentList, controllers: Controllers, cdrom: Cdr
       list.device({ driver: 'scsi-cd', ...common, ...controllers.scsi() })
       return
     case 'usb':
-      list.device({ driver: 'usb-bot', id: `sys-bot-${cdrom.id}`, bus: `${usbId}.0` })
+      list.device({ driver: 'usb-bot', id: `sys-bot-${cdrom.id}`, ...usbPlace(cdrom) })
       list.device({ driver: 'scsi-cd', ...common, bus: `sys-bot-${cdrom.id}.0` })
       return
   }

@@ -1,51 +1,40 @@
 import { RingsideError } from '@shared/errors'
 import type { MachineDefinition, SoundModel, UsbDevice } from '@shared/model'
+import { hasTablet, hasUsbController, soundId, tabletId, usbPortCount } from '../../empty-places'
 import type { JsonObject } from '../qmp/qmp-types'
 import { virtiofsDevice } from '../virtiofs/choose-driver'
 import type { ArgumentList } from './argument-list'
-import { usbId } from './disks'
 import type { ArgvInput } from './input'
 import { option, options } from './options'
 import type { PciBus } from './pci'
+import { usbId, usbPlaces, usbSlotPlace } from './usb-places'
 
 export const balloonId = 'sys-balloon'
-
-/** Of the USB 3 controller, of either speed. */
-const usbPorts = 8
 
 /** The USB controller, when anything is on it, the pointer, and devices of the host that the guest gets as long as they are plugged in there. */
 export function addUsb(list: ArgumentList, pci: PciBus, definition: MachineDefinition): void {
   if (!hasUsbController(definition)) return
   addUsbController(list, pci, definition.usbController)
-  if (hasTablet(definition)) list.device({ driver: 'usb-tablet', id: 'sys-tablet', bus: `${usbId}.0` })
-  for (const device of definition.usbDevices) if (device.slot === null) list.device(usbHostDevice(device))
+  const place = usbPlaces(definition)
+  if (hasTablet(definition)) list.device({ driver: 'usb-tablet', id: tabletId, ...place({ id: tabletId }) })
+  for (const device of definition.usbDevices) if (device.slot === null) list.device(usbHostDevice(device, place(device)))
   // Those have a port of their own, from behind, and take none from the others.
-  for (const device of definition.usbDevices) if (device.slot !== null) list.device(usbHostDevice(device))
+  for (const device of definition.usbDevices) if (device.slot !== null) list.device(usbHostDevice(device, place(device)))
 }
 
 /** A device of the host. By its numbers and the port that it is in, not by its address there, QEMU takes it whenever it is plugged in: it looks every two seconds, and absence is no fault [hw/usb/host-libusb.c]. */
-export function usbHostDevice({ id, vendorId, productId, port, slot }: UsbDevice): JsonObject & { driver: string; id: string } {
+export function usbHostDevice({ id, vendorId, productId, port, slot }: UsbDevice, place = usbSlotPlace(slot)): JsonObject & { driver: string; id: string } {
   const [bus, way] = port?.split('-') ?? []
   return {
-    driver: 'usb-host', id, bus: `${usbId}.0`, ...(slot === null ? {} : { port: String(usbPorts - slot) }), vendorid: Number.parseInt(vendorId, 16), productid: Number.parseInt(productId, 16),
+    driver: 'usb-host', id, ...place, vendorid: Number.parseInt(vendorId, 16), productid: Number.parseInt(productId, 16),
     ...(bus === undefined || way === undefined ? {} : { hostbus: Number(bus), hostport: way }),
   }
-}
-
-function hasTablet({ pointer, display }: Pick<MachineDefinition, 'pointer' | 'display'>): boolean {
-  return pointer === 'tablet' && display.model !== 'none'
-}
-
-/** Whether anything is on the USB controller, without which there is none. */
-export function hasUsbController(definition: Pick<MachineDefinition, 'pointer' | 'display' | 'disks' | 'cdroms' | 'sound' | 'usbDevices'>): boolean {
-  const { disks, cdroms, sound, usbDevices } = definition
-  return hasTablet(definition) || [...disks, ...cdroms].some((drive) => drive.bus === 'usb') || sound?.model === 'usb-audio' || usbDevices.length > 0
 }
 
 function addUsbController(list: ArgumentList, pci: PciBus, model: MachineDefinition['usbController']): void {
   switch (model) {
     case 'xhci':
-      list.device({ driver: 'qemu-xhci', id: usbId, p2: usbPorts, p3: usbPorts, ...pci.systemPlace('usb') })
+      list.device({ driver: 'qemu-xhci', id: usbId, p2: usbPortCount, p3: usbPortCount, ...pci.systemPlace('usb') })
       return
     case 'ehci':
       // USB 2 takes fast devices only; slower ones are passed on to its three companions [docs/system/devices/usb].
@@ -73,7 +62,6 @@ export function addBalloon(list: ArgumentList, pci: PciBus, { balloon }: Machine
 }
 
 const audioId = 'sys-audio'
-const soundId = 'sys-sound'
 
 const soundCards: Record<SoundModel, { driver: string; codec?: string }> = {
   'intel-hda': { driver: 'intel-hda', codec: 'hda-duplex' },
@@ -96,7 +84,7 @@ export function addSound(list: ArgumentList, pci: PciBus, { definition, audioDri
     list.device({ driver: codec, id: `${soundId}-codec`, bus: `${soundId}.0`, audiodev: audioId })
     return
   }
-  const place = sound.model === 'usb-audio' ? { bus: `${usbId}.0` } : sound.model === 'virtio-sound' ? pci.expressPlace() : pci.plainPlace()
+  const place = sound.model === 'usb-audio' ? usbPlaces(definition)({ id: soundId }) : sound.model === 'virtio-sound' ? pci.expressPlace() : pci.plainPlace()
   list.device({ driver, id: soundId, audiodev: audioId, ...place })
 }
 

@@ -1,4 +1,5 @@
 import type { MachineDefinition, Nic, NicModel } from '@shared/model'
+import { emptyPlacesOf, PlacesInOrder } from '../../empty-places'
 import type { JsonObject } from '../qmp/qmp-types'
 import type { ArgumentList } from './argument-list'
 import { bootProperties } from './firmware'
@@ -17,11 +18,15 @@ const drivers: Record<NicModel, { driver: string; express: boolean }> = {
 }
 
 /** Cards that were there before anything was plugged in. */
-export function addNics(list: ArgumentList, pci: PciBus, { nics, boot }: Pick<MachineDefinition, 'nics' | 'boot'>): void {
+export function addNics(list: ArgumentList, pci: PciBus, definition: Pick<MachineDefinition, 'nics' | 'boot' | 'emptyPlaces'>): void {
+  const { nics, boot } = definition
+  const places = new PlacesInOrder(emptyPlacesOf(definition, 'nic'), () => { pci.expressPlace() })
   for (const nic of nics) {
     if (pci.isPlugged(nic, isExpressNic(nic))) continue
+    if (nic.slot === null) places.take()
     addNic(list, nic, boot.order, () => (isExpressNic(nic) ? pci.expressPlace() : pci.plainPlace()))
   }
+  places.close()
 }
 
 /** Cards that were plugged in while the machine ran. */

@@ -3,7 +3,7 @@ import { RingsideError } from '@shared/errors'
 import type { Disk, ImageLocation, MachineDefinition, Nic, UsbDevice } from '@shared/model'
 import type { LaunchPlan } from '../../engine'
 import { type LiveChange, withLiveChange } from '../../live-change'
-import { keyOfNode, nicBackend, nicDevice, placeOfSlot, pluggedDiskDevice, pluggedMemoryId, type BlockNode, usbHostDevice } from '../argv'
+import { keyOfNode, nicBackend, nicDevice, placeOfSlot, pluggedDiskDevice, pluggedMemoryId, type BlockNode, takesPort, usbHostDevice } from '../argv'
 import { ArgumentList } from '../argv/argument-list'
 import { addDiskNodes, cdromNodes } from '../argv/block-nodes'
 import { driveNode } from '../argv/node-names'
@@ -36,7 +36,8 @@ export async function makeLiveChange(machine: LiveMachine, change: LiveChange): 
     case 'plugDisk':
       return plugDisk(machine, change.disk)
     case 'unplugDisk':
-      await unplug(machine, change.id)
+      if (machine.definition.disks.find(({ id }) => id === change.id)?.bus === 'usb') await unplugUsb(machine.qmp, change.id)
+      else await unplug(machine, change.id)
       return removeDiskNodes(machine, change.id)
     case 'limitDisk':
       return limitDisk(machine.qmp, machine.definition, change.id, change.limits)
@@ -97,7 +98,7 @@ async function plugDisk({ qmp, plan, definition }: LiveMachine, disk: Disk): Pro
   const facts = await checkImage({ path: imagePath(plan.machineFolder, disk.image), format: disk.format, readOnly: disk.readOnly, label: `disk “${disk.id}”`, encrypted: disk.encrypted }, plan)
   const list = new NodeList()
   addDiskNodes(list, disk, facts, plan)
-  const place = disk.bus === 'virtio-scsi' || disk.slot === null ? {} : placeOf(plan, definition, disk.slot)
+  const place = disk.slot !== null && takesPort(disk) ? placeOf(plan, definition, disk.slot) : {}
   const opened: string[] = []
   try {
     for (const node of list.nodes) {
@@ -195,7 +196,7 @@ async function letGo({ qmp, paused }: LiveMachine, { id, label, isThere }: { id:
     if (error instanceof QmpTimeoutError) return false
     throw error
   })
-  if (!hasLetGo && (await isThere())) throw new RingsideError('GUEST_FAILED', `The guest does not let go of ${label}; it is taken out when the guest does, or at the next start.`, { hint: 'Close what uses it in the guest.' })
+  if (!hasLetGo && (await isThere())) throw new RingsideError('GUEST_FAILED', `The guest does not let go of ${label}: it did not answer, or refused. It is taken out when the guest lets go of it, when it restarts, or at the next start.`, { hint: 'Close what uses it in the guest.' })
 }
 
 /** Whatever of a disk's files QEMU still has open, newest first: each reads from the next. */
@@ -283,7 +284,8 @@ function explained(error: unknown, what: string): unknown {
  */
 export async function recoverHardware({ qmp, plan, definition, ...machine }: LiveMachine, tell: (sentence: string) => void): Promise<MachineDefinition> {
   const ids = await deviceIds(qmp)
-  const there = { ...definition, disks: definition.disks.filter(({ id }) => ids.has(id)), nics: definition.nics.filter(({ id }) => ids.has(id)), usbDevices: definition.usbDevices.filter(({ id }) => ids.has(id)) }
+  const gone = (devices: readonly { id: string }[], kind: 'unplugDisk' | 'unplugNic' | 'unplugUsb'): LiveChange[] => devices.flatMap(({ id }) => (ids.has(id) ? [] : [{ kind, id }]))
+  const there = [...gone(definition.disks, 'unplugDisk'), ...gone(definition.nics, 'unplugNic'), ...gone(definition.usbDevices, 'unplugUsb')].reduce(withLiveChange, definition)
   for (const { id } of definition.disks) if (!ids.has(id)) await removeDiskNodes({ qmp, definition }, id)
   for (const { id } of definition.nics) if (!ids.has(id)) await removeBackend(qmp, id)
   there.processors = { ...there.processors, plugged: await pluggedProcessors(qmp, there) }

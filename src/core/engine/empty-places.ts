@@ -1,0 +1,123 @@
+import type { Disk, EmptyPlace, MachineDefinition } from '@shared/model'
+
+/** Ports of the USB 3 controller, of either speed. */
+export const usbPortCount = 8
+
+/** Names of what is on the USB controller beside devices with ids of their own. */
+export const tabletId = 'sys-tablet'
+export const soundId = 'sys-sound'
+
+type UsbSide = Pick<MachineDefinition, 'pointer' | 'display' | 'disks' | 'cdroms' | 'sound' | 'usbDevices' | 'emptyPlaces'>
+
+export function hasTablet({ pointer, display }: Pick<MachineDefinition, 'pointer' | 'display'>): boolean {
+  return pointer === 'tablet' && display.model !== 'none'
+}
+
+/** Whether there is a USB controller: something is on it, or was at the start. */
+export function hasUsbController(definition: UsbSide): boolean {
+  const { disks, cdroms, sound, usbDevices, emptyPlaces = [] } = definition
+  return hasTablet(definition) || [...disks, ...cdroms].some((drive) => drive.bus === 'usb') || sound?.model === 'usb-audio' || usbDevices.length > 0 || emptyPlaces.some(({ kind }) => kind === 'usb')
+}
+
+/** Whether there is a virtio-scsi controller whatever becomes of the disks that were plugged in. */
+export function hasScsiController({ disks, cdroms, emptyPlaces = [] }: Pick<MachineDefinition, 'disks' | 'cdroms' | 'emptyPlaces'>): boolean {
+  return cdroms.some(({ bus }) => bus === 'virtio-scsi') || disks.some(({ bus, slot }) => bus === 'virtio-scsi' && slot === null)
+    || emptyPlaces.some((place) => place.kind === 'scsiController' || (place.kind === 'disk' && place.bus === 'virtio-scsi'))
+}
+
+/** The port of what was plugged in while the machine ran: from behind, so that it takes none from the others. */
+export function usbPortOfSlot(slot: number): number {
+  return usbPortCount - slot
+}
+
+/**
+ * The ports that QEMU gives to devices on the USB 3 controller, each the first that is free, in the order in which they are made. Of none when there are so many that QEMU adds a hub, or the
+ * controller is an older one.
+ */
+export function usbPorts(definition: UsbSide & Pick<MachineDefinition, 'usbController'>): Map<string, number> {
+  const { usbController, usbDevices, disks, cdroms, sound, emptyPlaces = [] } = definition
+  const ports = new Map<string, number>()
+  const taken = new Set(emptyPlaces.flatMap((place) => (place.kind === 'usb' ? [place.port] : [])))
+  const give = (id: string, port: number): void => {
+    taken.add(port)
+    ports.set(id, port)
+  }
+  const giveNext = (id: string): void => {
+    let port = 1
+    while (taken.has(port)) port += 1
+    give(id, port)
+  }
+  const onBus = disks.filter(({ bus }) => bus === 'usb')
+  if (hasTablet(definition)) giveNext(tabletId)
+  for (const { id, slot } of usbDevices) if (slot === null) giveNext(id)
+  for (const { id, slot } of [...usbDevices, ...onBus]) if (slot !== null) give(id, usbPortOfSlot(slot))
+  for (const { id, slot } of onBus) if (slot === null) giveNext(id)
+  for (const { id, bus } of cdroms) if (bus === 'usb') giveNext(id)
+  if (sound?.model === 'usb-audio') giveNext(soundId)
+  taken.delete(0)
+  return usbController === 'xhci' && taken.size < usbPortCount ? ports : new Map<string, number>()
+}
+
+/** Calls `fill` for every place that was left before the next device that has its place by the order, and says when that one comes. */
+export class PlacesInOrder<Place extends { at: number }> {
+  #next = 0
+
+  constructor(private readonly empty: readonly Place[], private readonly fill: (place: Place) => void) {}
+
+  /** A device takes the next place that is not empty. */
+  take(): number {
+    this.close()
+    return this.#next++
+  }
+
+  /** No device comes any more. */
+  close(): void {
+    for (;;) {
+      const place = this.empty.find(({ at }) => at === this.#next)
+      if (place === undefined) return
+      this.fill(place)
+      this.#next += 1
+    }
+  }
+}
+
+export function emptyPlacesOf<Kind extends EmptyPlace['kind']>({ emptyPlaces = [] }: Pick<MachineDefinition, 'emptyPlaces'>, kind: Kind): Extract<EmptyPlace, { kind: Kind }>[] {
+  return emptyPlaces.filter((place): place is Extract<EmptyPlace, { kind: Kind }> => place.kind === kind)
+}
+
+/** The places that a device of a running machine leaves empty when it goes; none where no other depends on its place. */
+export function leftBehind(definition: MachineDefinition, id: string): EmptyPlace[] {
+  const { nics, disks, usbDevices } = definition
+  const nic = nics.find((device) => device.id === id)
+  if (nic !== undefined) return nic.slot === null ? [{ kind: 'nic', at: placeInOrder(nics, emptyPlacesOf(definition, 'nic'), id) }] : []
+  const disk = disks.find((device) => device.id === id)
+  if (disk !== undefined) return leftByDisk(definition, disk)
+  const device = usbDevices.find((known) => known.id === id)
+  return device === undefined ? [] : leftOnUsb(definition, device)
+}
+
+function leftByDisk(definition: MachineDefinition, disk: Disk): EmptyPlace[] {
+  const { id, bus, slot } = disk
+  if (bus === 'usb') return leftOnUsb(definition, disk)
+  if (bus !== 'virtio-blk' && bus !== 'nvme' && bus !== 'virtio-scsi') return []
+  if (slot === null) return [{ kind: 'disk', bus, at: placeInOrder(definition.disks.filter((other) => other.bus !== 'usb'), emptyPlacesOf(definition, 'disk'), id) }]
+  const keepsController = bus !== 'virtio-scsi' || hasScsiController(definition) || definition.disks.some((other) => other.id !== id && other.bus === 'virtio-scsi')
+  return keepsController ? [] : [{ kind: 'scsiController' }]
+}
+
+function leftOnUsb(definition: MachineDefinition, { id, slot }: { id: string; slot: number | null }): EmptyPlace[] {
+  const port = slot === null ? usbPorts(definition).get(id) : undefined
+  if (port !== undefined) return [{ kind: 'usb', port }]
+  const without = { ...definition, disks: definition.disks.filter((disk) => disk.id !== id), usbDevices: definition.usbDevices.filter((device) => device.id !== id) }
+  return hasUsbController(without) ? [] : [{ kind: 'usb', port: 0 }]
+}
+
+function placeInOrder(devices: readonly { id: string; slot: number | null }[], empty: readonly { at: number }[], id: string): number {
+  const places = new PlacesInOrder(empty, () => undefined)
+  for (const device of devices) {
+    if (device.slot !== null) continue
+    const at = places.take()
+    if (device.id === id) return at
+  }
+  return 0
+}

@@ -96,6 +96,8 @@ async function moveOpen(moving: Moving): Promise<void> {
   const image = { id: disk.id, image: to.image, format: to.format }
   try {
     await held.command('copyDisk', { disk: disk.id, path: link, format: to.format }, { signal, onProgress: (fraction) => { job.report(fraction, `Copying to ${basename(to.path)}`) } })
+    // A small disk is copied before anybody hears of it.
+    signal.throwIfAborted()
     await context.atStep('move:copied')
     await goOver(moving, link)
     await held.command('switchDisk', { keep: 'target', image })

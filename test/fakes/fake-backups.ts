@@ -75,7 +75,7 @@ export function createFakeBackups(trees: FakeTrees, pause: (ms: number) => Promi
         sets.set(name, { ...set, backups: [...set.backups, {
           id: `${takenAt.replace(/[-:]|\.\d+/gu, '')}-${String(made).padStart(8, '0')}`, parentId: parent?.id ?? null, takenAt, kind: 'manual', machineState: machine.state, quiesced: quiesce && machine.state === 'running', pauseMs: machine.state === 'running' ? 6 : null,
           notes: [], machineName: machine.definition.name, sizeBytes, virtualBytes: 64 * GiB,
-          disks: [{ key: 'disk0', incremental: parent !== undefined, reason: null, bytes: sizeBytes, virtualBytes: 64 * GiB, contentSha256: 'a'.repeat(64) }],
+          disks: [{ key: 'disk0', incremental: parent !== undefined, reason: null, bytes: sizeBytes, virtualBytes: 64 * GiB, encrypted: false, contentSha256: 'a'.repeat(64) }],
           verified: verify ? { checkedAt: takenAt, faults: [] } : null, fault: null,
         }] })
         if (policyOf(id) === null) setPolicy(id, { folder: place, folderId: null, every: null, keep: { hourly: 0, daily: 7, weekly: 4 }, compress: true, quiesce: true, verify: false })

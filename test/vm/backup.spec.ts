@@ -1,12 +1,13 @@
-import { open, readdir } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import type { Backup, BackupFolder, CreateBackup, MachineView } from '@shared/model'
-import type { OpenLibrary } from './support/open-library'
-import { OpenLibrary as Library } from './support/open-library'
+import type { Backup } from '@shared/model'
+import { BackupSchedule, type BackupService } from '@core/backup'
+import { BackupBench, kinds } from './support/backup-bench'
+import { OpenLibrary } from './support/open-library'
 import { LedgerConsole, ledgerMachine } from './support/ledger-machines'
 import { addMachines } from './support/real-host'
-import { digests, ledgerOf, readDisks, type Content } from './support/sound-machine'
+import { digests, ledgerOf } from './support/sound-machine'
 import { qemuIo } from './support/storage-host'
 import { TemporaryFolder } from './support/temporary-folder'
 import { StepHooks } from './support/step-hooks'
@@ -16,64 +17,15 @@ import { useLibrary } from './support/test-library'
 
 const at = useLibrary()
 
-class Bench implements AsyncDisposable {
-  #restored = 0
-
-  private constructor(readonly open: OpenLibrary, readonly id: string, private readonly temporary: TemporaryFolder) {}
+/** A bench with a host of its own. */
+class Bench extends BackupBench implements AsyncDisposable {
+  private constructor(readonly open: OpenLibrary, id: string, private readonly temporary: TemporaryFolder) {
+    super(open.calls, id, 'Ledger', temporary.path)
+  }
 
   static async set(hooks?: StepHooks): Promise<Bench> {
     const [id = ''] = await addMachines(at.library, [ledgerMachine('Ledger')])
-    return new Bench(await Library.open(at.programs, at.library, hooks), id, await TemporaryFolder.make('ringside-backups-'))
-  }
-
-  get folder(): string {
-    return this.temporary.path
-  }
-
-  get machine(): Promise<MachineView> {
-    return this.open.calls.machines.get(this.id)
-  }
-
-  async list(): Promise<Backup[]> {
-    return (await this.all()).sets.flatMap(({ backups }) => backups)
-  }
-
-  all(): Promise<BackupFolder> {
-    return this.open.calls.backups.list({ folder: this.folder, id: this.id })
-  }
-
-  async backUp(changes: Partial<CreateBackup> = {}): Promise<Backup> {
-    await this.open.calls.backups.create({ id: this.id, folder: this.folder, full: false, compress: true, quiesce: true, verify: false, ...changes })
-    const newest = (await this.list()).at(-1)
-    if (newest === undefined) throw new Error('There is no backup.')
-    return newest
-  }
-
-  reference(backup: Backup): { folder: string; set: string; backupId: string } {
-    return { folder: this.folder, set: `ledger-${this.id.slice(0, 8)}`, backupId: backup.id }
-  }
-
-  /** What a backup's disks hold, restored into a machine of its own. */
-  async restored(backup: Backup): Promise<Record<string, Buffer>> {
-    this.#restored += 1
-    const id = await this.open.calls.backups.restore({ ...this.reference(backup), target: { kind: 'new', name: `Restored ${String(this.#restored)}`, sameIdentity: false } })
-    return this.contentOf(id)
-  }
-
-  /** What the disks hold now; of a guest that runs only while it is paused. */
-  async contentOf(id = this.id): Promise<Record<string, Buffer>> {
-    const { definition, folder } = await this.open.calls.machines.get(id)
-    return readDisks(folder, definition)
-  }
-
-  /** A backup of the paused guest, and what its disks hold at that instant. */
-  async pausedBackup(): Promise<{ backup: Backup; content: Content }> {
-    const { machines } = this.open.calls
-    await machines.pause(this.id)
-    const content = digests(await this.contentOf())
-    const backup = await this.backUp()
-    await machines.resume(this.id)
-    return { backup, content }
+    return new Bench(await OpenLibrary.open(at.programs, at.library, hooks), id, await TemporaryFolder.make('ringside-backups-'))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -81,8 +33,6 @@ class Bench implements AsyncDisposable {
     await this.temporary[Symbol.asyncDispose]()
   }
 }
-
-const kinds = ({ disks }: Backup): boolean[] => disks.map(({ incremental }) => incremental)
 
 test('a chain of incremental backups of a guest that writes, with a snapshot taken, deleted and reverted to between them; each restores to what it was', async () => {
   await using bench = await Bench.set()
@@ -136,36 +86,31 @@ test('a chain of incremental backups of a guest that writes, with a snapshot tak
   expect(left.map(({ id, parentId }) => [id, parentId])).toEqual([[second.backup.id, null], [third.id, second.backup.id], [reverted.backup.id, null]])
   for (const backup of left) await bench.open.calls.backups.verify(bench.reference(backup))
   expect(ledgerOf(await bench.restored(third))).toEqual(running[1])
-  expect(await readdir(join(bench.folder, `ledger-${bench.id.slice(0, 8)}`))).toEqual(left.map(({ id }) => id))
+  expect(await readdir(join(bench.folder, bench.set))).toEqual(left.map(({ id }) => id))
   expect(bench.open.defects).toEqual([])
 })
 
 test('off: what was written by any program is noted; a power cut, a resized or a mended disk makes the next one whole', async () => {
   await using bench = await Bench.set()
   const { images } = bench.open.calls
-  const disk = async (index: number): Promise<string> => {
-    const { definition, folder } = await bench.machine
-    const image = definition.disks[index]?.image
-    return join(folder, image?.kind === 'own' ? image.path : '')
-  }
   const whole = await bench.backUp()
   expect(kinds(whole)).toEqual([false, false])
-  await qemuIo(await disk(1), ['write -q -P 7 128k 64k', 'write -q -z 512k 64k', 'discard 640k 64k'])
+  await qemuIo(await bench.diskPath('disk1'), ['write -q -P 7 128k 64k', 'write -q -z 512k 64k', 'discard 640k 64k'])
   const first = { backup: await bench.backUp() }
   expect(kinds(first.backup)).toEqual([true, true])
   expect(first.backup.disks[0]?.bytes).toBeLessThan(300_000)
 
   // A snapshot of a machine that is off carries on what is known.
   await bench.open.calls.snapshots.take(bench.id, { name: 'Off', description: '', memory: false, quiesce: false })
-  await qemuIo(await disk(1), ['write -q -P 9 192k 64k'])
+  await qemuIo(await bench.diskPath('disk1'), ['write -q -P 9 192k 64k'])
   const second = { backup: await bench.backUp(), content: digests(await bench.contentOf()) }
   expect(kinds(second.backup)).toEqual([true, true])
 
-  await images.work({ kind: 'grow', path: await disk(1), sizeBytes: 4 * 2 ** 20 })
-  await qemuIo(await disk(1), ['write -q -P 5 3M 64k'])
+  await images.work({ kind: 'grow', path: await bench.diskPath('disk1'), sizeBytes: 4 * 2 ** 20 })
+  await qemuIo(await bench.diskPath('disk1'), ['write -q -P 5 3M 64k'])
   const grown = { backup: await bench.backUp(), content: digests(await bench.contentOf()) }
   expect(kinds(grown.backup)).toEqual([true, true])
-  await images.work({ kind: 'compact', path: await disk(1) })
+  await images.work({ kind: 'compact', path: await bench.diskPath('disk1') })
 
   // QEMU does not end in order.
   await bench.open.calls.machines.start(bench.id)
@@ -194,10 +139,10 @@ test('a damaged file is found, a folder that is away is said to be, and a backup
   const { backups, machines } = bench.open.calls
   const whole = await bench.backUp()
   const second = await bench.backUp({ full: true, compress: false })
-  const path = join(bench.folder, bench.reference(second).set, second.id, 'disk0.qcow2')
+  const path = bench.fileOf(second, 'disk0.qcow2')
   await using file = await open(path, 'r+')
   await file.write(Buffer.alloc(65_536, 0x55), 0, 65_536, (await file.stat()).size - 65_536)
-  await expect(backups.verify(bench.reference(second))).rejects.toMatchObject({ code: 'IMAGE_DAMAGED' })
+  await expect(backups.verify(bench.reference(second))).rejects.toMatchObject({ code: 'IMAGE_DAMAGED', message: expect.stringContaining(path) as string })
   await backups.verify(bench.reference(whole))
   expect((await bench.list()).map(({ fault, verified }) => [fault === null, verified?.faults.length === 0])).toEqual([[true, true], [false, false]])
   await expect(backups.restore({ ...bench.reference(second), target: { kind: 'new', name: 'Broken', sameIdentity: false } })).rejects.toMatchObject({ code: 'IMAGE_DAMAGED' })
@@ -217,4 +162,96 @@ test('a damaged file is found, a folder that is away is said to be, and a backup
   await guest.write(2)
   expect(kinds(await bench.backUp())).toEqual([true, true])
   await guest.verify()
+})
+
+/** The schedule of a host that looks once an hour: between two looks everything that there is becomes an hour older. */
+class Hours {
+  schedule: BackupSchedule
+
+  constructor(private readonly bench: Bench) {
+    this.schedule = this.#begin()
+  }
+
+  #begin(): BackupSchedule {
+    const { library, machines, jobs, backups } = this.bench.open.services
+    return new BackupSchedule({ library, machines, jobs, work: (backups as BackupService).scheduledWork() })
+  }
+
+  /** The look of the next hour. @returns the backups that there are then */
+  async next(): Promise<Backup[]> {
+    for (const backup of await this.bench.list()) {
+      const path = this.bench.fileOf(backup, 'backup.json')
+      await writeFile(path, (await readFile(path, 'utf8')).replace(backup.takenAt, new Date(Date.parse(backup.takenAt) - 3_600_000).toISOString()))
+    }
+    this.schedule = this.#begin()
+    await this.schedule.look()
+    return this.bench.list()
+  }
+}
+
+test('by a schedule, while the guest writes, its disk grows and moves: only what is needed is made, the last two hours stay, and a folder that is away is made up for', async () => {
+  await using bench = await Bench.set()
+  const { backups, images, machines } = bench.calls
+  await backups.setPolicy(bench.id, { folder: bench.folder, folderId: null, every: 'hour', keep: { hourly: 2, daily: 0, weekly: 0 }, compress: true, quiesce: true, verify: true })
+  const hours = new Hours(bench)
+  await machines.start(bench.id)
+  using guest = await LedgerConsole.open(bench.open, bench.id)
+  await guest.write(3)
+  const [whole] = await hours.next()
+  expect(hours.schedule.problems()).toEqual([])
+  expect(whole).toMatchObject({ kind: 'automatic', parentId: null, verified: { faults: [] } })
+
+  await guest.write(3)
+  await machines.pause(bench.id)
+  const contents = new Map<string, unknown>()
+  const keep = async (made: Backup[]): Promise<void> => void contents.set(made.at(-1)?.id ?? '', digests(await bench.contentOf()))
+  const two = await hours.next()
+  expect(two.map(kinds)).toEqual([[false, false], [true, true]])
+  await keep(two)
+  // Nothing was written since.
+  expect((await hours.next()).map(({ id }) => id)).toEqual(two.map(({ id }) => id))
+  await machines.resume(bench.id)
+
+  await images.work({ kind: 'grow', path: await bench.diskPath('disk1'), sizeBytes: 4 * 2 ** 20 })
+  await guest.write(3)
+  await machines.pause(bench.id)
+  // The oldest one is merged into the next.
+  const grown = await hours.next()
+  expect(grown.map(({ id }) => id)).toEqual([two[1]?.id, expect.any(String)])
+  expect(grown.map(kinds)).toEqual([[false, false], [true, true]])
+  await keep(grown)
+  await machines.resume(bench.id)
+
+  const outside = join(at.library.data, 'elsewhere', 'disk1.qcow2')
+  await mkdir(join(outside, '..'))
+  await images.work({ kind: 'move', path: await bench.diskPath('disk1'), to: outside })
+  await guest.write(3)
+  const away = `${bench.folder}-away`
+  await rename(bench.folder, away)
+  expect(await hours.next()).toEqual([])
+  expect(hours.schedule.problems()).toMatchObject([{ code: 'BACKUP_FAILED', message: expect.stringContaining('waits') as string }])
+  await rename(away, bench.folder)
+  await machines.pause(bench.id)
+  const moved = await hours.next()
+  expect(hours.schedule.problems()).toEqual([])
+  expect(moved.map(kinds)).toEqual([[false, false], [true, false]])
+  expect(moved[1]?.disks[1]?.reason).toMatch(/own folder/u)
+  await keep(moved)
+  await machines.resume(bench.id)
+  await images.work({ kind: 'move', path: outside, to: null })
+  await guest.write(3)
+  await machines.pause(bench.id)
+  const back = await hours.next()
+  expect(back.map(kinds)).toEqual([[false, false], [true, false]])
+  await keep(back)
+  await machines.resume(bench.id)
+  await guest.verify()
+  await machines.powerOff(bench.id)
+
+  for (const backup of back) {
+    await backups.verify(bench.reference(backup))
+    expect(digests(await bench.restored(backup))).toEqual(contents.get(backup.id))
+  }
+  expect((await readdir(join(bench.folder, bench.set))).toSorted()).toEqual(back.map(({ id }) => id))
+  expect(bench.open.defects).toEqual([])
 })

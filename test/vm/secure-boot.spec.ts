@@ -11,8 +11,9 @@ import { OpenLibrary } from './support/open-library'
 import { processesNaming } from './support/processes'
 import { addMachines } from './support/real-host'
 import { SerialSession } from './support/serial-session'
+import { readDisk } from './support/sound-machine'
 import { qemuImg } from './support/storage-host'
-import { temporaryLibrary, type TemporaryLibrary } from './support/temporary-folder'
+import { TemporaryFolder, temporaryLibrary, type TemporaryLibrary } from './support/temporary-folder'
 
 /* UEFI with the usual keys: what is signed starts, what is not is refused; and the guest sees that, and its TPM. */
 
@@ -100,5 +101,25 @@ test('with Secure Boot a changed loader is refused and a signed system starts, w
   await machines.start(id)
   await machines.powerOff(id)
   if (definition.firmware.type === 'uefi') expect(await qemuImg('check', join(folder, definition.firmware.nvram))).toContain('No errors')
+
+  // A backup has the variables and the keys, for a new machine and for this one.
+  await using elsewhere = await TemporaryFolder.make('ringside-backups-')
+  const { backups } = open.calls
+  await backups.create({ id, folder: elsewhere.path, full: false, compress: true, quiesce: false, verify: true })
+  const contentOf = async (machine: string): Promise<Buffer[]> => {
+    const view = await machines.get(machine)
+    const { firmware, tpm } = view.definition
+    return [await readDisk(join(view.folder, firmware.type === 'uefi' ? firmware.nvram : '')), await readFile(join(view.folder, tpm?.state ?? '', 'tpm2-00.permall'))]
+  }
+  const kept = await contentOf(id)
+  const [set] = (await backups.list({ folder: elsewhere.path, id })).sets
+  const backup = { folder: elsewhere.path, set: set?.set ?? '', backupId: set?.backups[0]?.id ?? '' }
+  const restored = await backups.restore({ ...backup, target: { kind: 'new', name: 'Restored', sameIdentity: false } })
+  await backups.restore({ ...backup, target: { kind: 'same', keepPresent: null } })
+  for (const machine of [restored, id]) {
+    expect((await contentOf(machine)).map((content, index) => content.equals(kept[index] ?? Buffer.alloc(0)))).toEqual([true, true])
+    await machines.start(machine)
+    await machines.powerOff(machine)
+  }
   expect(open.defects).toEqual([])
 })

@@ -12,7 +12,7 @@ import { OpenLibrary } from './support/open-library'
 import { processesNaming } from './support/processes'
 import { addMachines, HostProcess, type NewMachine } from './support/real-host'
 import { SerialSession } from './support/serial-session'
-import { temporaryLibrary, type TemporaryLibrary } from './support/temporary-folder'
+import { TemporaryFolder, temporaryLibrary, type TemporaryLibrary } from './support/temporary-folder'
 
 /* A TPM that guests use, whatever becomes of them, of their workers and of the host. */
 
@@ -73,10 +73,10 @@ async function addTpm({ calls, services }: OpenLibrary, id: string): Promise<voi
   await calls.hardware.change(id, wanted, before)
 }
 
-test('what a guest keeps in its TPM survives a start, goes back with a snapshot with and without memory, and is in clones; a disposable run changes nothing of it', async () => {
+test('what a guest keeps in its TPM survives a start, goes back with a snapshot with and without memory, and is in clones and backups; a disposable run changes nothing of it', async () => {
   const [id = ''] = await addMachines(library, [await tpmMachine()])
   await using open = await OpenLibrary.open(programs, library)
-  const { machines, snapshots, clones } = open.calls
+  const { backups, machines, snapshots, clones } = open.calls
   const view = (): Promise<MachineView> => machines.get(id)
   await addTpm(open, id)
   const first = await view()
@@ -113,6 +113,8 @@ test('what a guest keeps in its TPM survives a start, goes back with a snapshot 
   await machines.save(id)
   await machines.start(id)
   expect(await note(open, id)).toBe('Original')
+  await using elsewhere = await TemporaryFolder.make('ringside-backups-')
+  await backups.create({ id, folder: elsewhere.path, full: false, compress: true, quiesce: false, verify: true })
   await machines.powerOff(id)
   const coldId = await clones.clone({ id, snapshotId: null, name: 'Cold', kind: 'full', warm: false })
   expect(await digest(await machines.get(coldId))).toBe(await digest(await view()))
@@ -142,6 +144,18 @@ test('what a guest keeps in its TPM survives a start, goes back with a snapshot 
   expect((await snapshots.tree(id)).orphans).toMatchObject([{ path: before.tpm?.state, about: expect.stringContaining('TPM') as string }])
   await open.calls.hardware.change(id, before, hardwareOf((await view()).definition))
   expect((await snapshots.tree(id)).orphans).toEqual([])
+
+  // A backup has its keys, for a new machine and for this one.
+  const [set] = (await backups.list({ folder: elsewhere.path, id })).sets
+  const backup = { folder: elsewhere.path, set: set?.set ?? '', backupId: set?.backups[0]?.id ?? '' }
+  const restoredId = await backups.restore({ ...backup, target: { kind: 'new', name: 'Restored', sameIdentity: false } })
+  await backups.restore({ ...backup, target: { kind: 'same', keepPresent: null } })
+  expect(await digest(await machines.get(restoredId))).toBe(await digest(await view()))
+  await machines.start(restoredId)
+  await atShell(open, restoredId, booted)
+  expect(await note(open, restoredId)).toBe('Original')
+  await machines.powerOff(restoredId)
+  expect(open.defects).toEqual([])
 })
 
 test('a TPM answers on when worker and host are killed, ends with its QEMU however that ends, and its own death is told', async () => {

@@ -178,6 +178,7 @@ async function compose(options: HostOptions, dataFolder: string, runtimeRoot: st
   })
   const backups = new BackupService({
     snapshots: snapshots.context,
+    diskKey: (id) => diskKeys.requireFor(id),
     qemuProgram: async () => (await requireQemu(probe)).systemPath,
     dataFolder,
     temporaryFolder: join(folders.cache, 'backups'),

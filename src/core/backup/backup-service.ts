@@ -13,7 +13,6 @@ import { type BackupPlace, freeBytesAt, markPlace, requirePlace } from './place'
 import { finishRemovals, removeBackup, type Removal } from './remove'
 import { restoreAsNew, restoreInPlace } from './restore'
 import type { BackupWork as ScheduledWork } from './schedule'
-import { requirePlainDisks } from './sources'
 import { verifyBackup } from './verify'
 
 /** Backups of all machines of a library, in whatever folders. Each verb has a file of its own. */
@@ -42,9 +41,9 @@ export class BackupService implements Backups {
     return { folder: place.folder, away: null, freeBytes: await freeBytesAt(place.folder), sets: await Promise.all(sets.map((set) => this.#viewOf(set))) }
   }
 
-  /** Throws what speaks against it already now: `FILE_NOT_FOUND` while the folder is away, `INVALID_INPUT`. */
+  /** Throws what speaks against it already now: `KEY_REQUIRED`, `FILE_NOT_FOUND` while the folder is away, `INVALID_INPUT`. */
   async requirePossible({ id, folder }: Pick<CreateBackup, 'id' | 'folder'>): Promise<void> {
-    requirePlainDisks(this.context.snapshots.library.get(id).definition)
+    await this.context.diskKey(id)
     await this.#find(folder, id)
   }
 
@@ -81,7 +80,8 @@ export class BackupService implements Backups {
   async delete({ folder, set, backupId }: BackupReference, reporter: JobReporter): Promise<void> {
     await this.#withSet(folder, set, reporter, async (found, tool) => {
       reporter.report(null, 'Deleting the backup')
-      await removeBackup(this.#removal(found, tool, reporter), backupIn(found, backupId))
+      const isFreed = await removeBackup(this.#removal(found, tool, reporter), backupIn(found, backupId))
+      if (!isFreed) reporter.note?.('Encrypted backups go on from it: its space is given back when the last of these is deleted.')
     })
   }
 
@@ -111,7 +111,7 @@ export class BackupService implements Backups {
     if (policy !== null) {
       const before = this.#policyOf(id)
       const place = await requirePlace(policy.folder, before?.folder === policy.folder ? before.folderId : null, this.context.dataFolder)
-      folderId = await markPlace(place)
+      folderId = await this.#inTurn(place.folder, () => markPlace(place))
     }
     await this.context.snapshots.library.update(id, (definition) => ({ ...definition, backupPolicy: policy === null ? null : { ...policy, folderId } }))
   }
@@ -126,6 +126,7 @@ export class BackupService implements Backups {
     const setOf = async (id: string): Promise<StoredSet | null> => findSet((await this.#find(null, id)).folder, id)
     return {
       backups: async (id) => (await setOf(id))?.backups.map(({ manifest: { id: backupId, takenAt, kind } }) => ({ id: backupId, takenAt, kind })) ?? [],
+      requirePossible: (id) => this.requirePossible({ id, folder: null }),
       create: async (id, { compress, quiesce, verify }, reporter) => {
         await this.createOf(id, { folder: null, request: { full: false, compress, quiesce, verify }, kind: 'automatic', onlyIfChanged: true }, reporter)
       },
@@ -149,7 +150,7 @@ export class BackupService implements Backups {
 
   /** The first folder that a machine is backed up to is where its backups are from then on. */
   async #rememberPlace(id: string, asked: string | null, place: BackupPlace): Promise<void> {
-    const folderId = await markPlace(place).catch(() => null)
+    const folderId = await this.#inTurn(place.folder, () => markPlace(place)).catch(() => null)
     if (asked === null || this.#policyOf(id) !== null) return
     await this.context.snapshots.library.update(id, (definition) => definition.backupPolicy !== null ? definition : {
       ...definition, backupPolicy: { folder: place.folder, folderId, every: null, keep: { hourly: 0, daily: 7, weekly: 4 }, compress: true, quiesce: true, verify: false },
@@ -200,7 +201,7 @@ async function viewOf(set: StoredSet, backup: StoredBackup): Promise<Backup> {
   return {
     id, parentId, takenAt, kind, machineState, quiesced, pauseMs, notes, machineName: definition.name,
     sizeBytes: [...disks, ...files].reduce((sum, { bytes }) => sum + bytes, 0), virtualBytes: disks.reduce((sum, { virtualBytes }) => sum + virtualBytes, 0),
-    disks: disks.map(({ key, incremental, reason, bytes, virtualBytes, contentSha256 }) => ({ key, incremental, reason, bytes, virtualBytes, contentSha256 })),
+    disks: disks.map(({ key, incremental, reason, bytes, virtualBytes, encrypted, contentSha256 }) => ({ key, incremental, reason, bytes, virtualBytes, encrypted, contentSha256 })),
     verified: backup.verified, fault: await faultOf(set, backup),
   }
 }

@@ -9,6 +9,7 @@ import { chainOf, findSet, manifestFormat, parseBackup, readSet, readSets, setFo
 const machineId = '1a2b3c4d-0000-4000-8000-000000000001'
 const ids = ['20261101T100000Z-00000001', '20261102T100000Z-00000002', '20261103T100000Z-00000003']
 const sum = 'a'.repeat(64)
+const disk0 = { key: 'disk0', encrypted: false }
 let folder: string
 
 beforeEach(async () => {
@@ -23,18 +24,19 @@ function manifest(id: string, parentId: string | null, changes: Partial<BackupMa
   })
   return {
     schemaVersion: backupSchemaVersion, createdBy: 'test', id, parentId, takenAt: '2026-11-01T10:00:00.000Z', kind: 'manual', machineState: 'stopped', definition, quiesced: false, pauseMs: null, notes: [], files: [],
-    disks: [{ key: 'disk0', file: 'disk0.qcow2', virtualBytes: 65_536, incremental: parentId !== null, reason: null, bytes: 1, sha256: sum, contentSha256: sum }], ...changes,
+    disks: [{ key: 'disk0', file: 'disk0.qcow2', virtualBytes: 65_536, incremental: parentId !== null, reason: null, bytes: 1, sha256: sum, encrypted: false, contentSha256: sum }], ...changes,
   }
 }
 
-/** A header of a qcow2, and nothing else. @param backing what it reads from (docs/interop/qcow2.txt) */
-function header(backing: string | null, format = 'qcow2'): Buffer {
+/** A header of a qcow2, and nothing else (docs/interop/qcow2.txt). @param backing what it reads from @param method of encryption */
+function header(backing: string | null, format = 'qcow2', method = 0): Buffer {
   const bytes = Buffer.alloc(65_536)
   bytes.write('QFI\xfb', 0, 'latin1')
   bytes.writeUInt32BE(3, 4)
   bytes.writeUInt32BE(16, 20)
   bytes.writeBigUInt64BE(65_536n, 24)
   bytes.writeUInt32BE(104, 100)
+  bytes.writeUInt32BE(method, 32)
   if (backing === null) return bytes
   bytes.writeUInt32BE(0xe2792aca, 104)
   bytes.writeUInt32BE(format.length, 108)
@@ -67,7 +69,7 @@ test('a set is read oldest first; what is being made, is gone or is none of ours
   expect(set.leftovers).toEqual([join(folder, 'web-1a2b3c4d', '.partial-x')])
   expect((await findSet(folder, machineId))?.set).toBe('web-1a2b3c4d')
   expect((await readSets(folder)).map((one) => one.set)).toEqual(['web-1a2b3c4d'])
-  expect(await chainOf(set, second, 'disk0')).toEqual([join(folder, 'web-1a2b3c4d', second, 'disk0.qcow2'), join(folder, 'web-1a2b3c4d', first, 'disk0.qcow2')])
+  expect(await chainOf(set, second, disk0)).toEqual([join(folder, 'web-1a2b3c4d', second, 'disk0.qcow2'), join(folder, 'web-1a2b3c4d', first, 'disk0.qcow2')])
 })
 
 test.each([
@@ -75,14 +77,24 @@ test.each([
 ])('a disk that reads from %s as %s is refused', async (backing, format) => {
   await make(first, manifest(first, null))
   await make(second, manifest(second, first), header(backing, format))
-  expect(await codeOf(chainOf(await readSet(folder, 'web-1a2b3c4d'), second, 'disk0'))).toBe('IMAGE_DAMAGED')
+  expect(await codeOf(chainOf(await readSet(folder, 'web-1a2b3c4d'), second, disk0))).toBe('IMAGE_DAMAGED')
+})
+
+test('an encrypted disk has encrypted files only, and a plain one none', async () => {
+  await make(first, manifest(first, null), header(null, 'qcow2', 2))
+  await make(second, manifest(second, first), header(`../${first}/disk0.qcow2`, 'qcow2', 2))
+  await make(third, manifest(third, second), header(`../${second}/disk0.qcow2`))
+  const set = await readSet(folder, 'web-1a2b3c4d')
+  const encrypted = { ...disk0, encrypted: true }
+  expect(await chainOf(set, second, encrypted)).toHaveLength(2)
+  for (const [id, disk] of [[third, disk0], [third, encrypted], [second, disk0]] as const) expect(await codeOf(chainOf(set, id, disk))).toBe('IMAGE_DAMAGED')
 })
 
 test('links lead nowhere', async () => {
   await make(first, manifest(first, null))
   await rm(join(folder, 'web-1a2b3c4d', first, 'disk0.qcow2'))
   await symlink('/etc/passwd', join(folder, 'web-1a2b3c4d', first, 'disk0.qcow2'))
-  expect(await codeOf(chainOf(await readSet(folder, 'web-1a2b3c4d'), first, 'disk0'))).toBe('IMAGE_DAMAGED')
+  expect(await codeOf(chainOf(await readSet(folder, 'web-1a2b3c4d'), first, disk0))).toBe('IMAGE_DAMAGED')
   await symlink('/etc', join(folder, 'other-1a2b3c4d'))
   expect((await readSets(folder)).map(({ set }) => set)).toEqual(['web-1a2b3c4d'])
   for (const name of ['..', '.', 'a/b', 'a\\b', 'c:', '']) expect(() => setFolderOf(folder, name)).toThrow()

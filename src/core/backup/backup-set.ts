@@ -1,9 +1,9 @@
 import { lstat, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { RingsideError, isRingsideError } from '@shared/errors'
-import { BackupId, BackupManifest, backupSchemaVersion, BackupSetName, BackupVerification, machineSchemaVersion } from '@shared/model'
+import { type BackupDisk, BackupId, BackupManifest, backupSchemaVersion, BackupSetName, BackupVerification, machineSchemaVersion } from '@shared/model'
 import { type FileFormat, errnoOf, fileError, parseVersioned, readOwnFile, StoredDefinition, writeAtomically } from '../config'
-import { backupDiskName, backupFiles, type BackupFiles, shortId } from '../library'
+import { backupDiskName, backupFiles, type BackupFiles, keyFileName, shortId } from '../library'
 import { FileSource } from '../storage'
 import { readQcow2Header } from '../storage/qcow2'
 
@@ -103,6 +103,7 @@ export function parseBackup(text: string, path: string, id: string): BackupManif
 
 /** What else belongs to a machine and lies in its folder. */
 function isOwnFile(path: string): boolean {
+  if (path === keyFileName) return true
   const parts = path.split('/')
   return parts.length > 1 && parts.every((part) => /^[^\\:\p{Cc}]{1,120}$/u.test(part) && part !== '.' && part !== '..') && !['snapshots', 'saved', 'history', 'disposable', 'logs'].includes(parts[0] ?? '')
 }
@@ -163,12 +164,16 @@ export async function readSets(folder: string): Promise<StoredSet[]> {
   return sets
 }
 
+/** A disk of a backup, as far as its files go. */
+export type BackupChain = Pick<BackupDisk, 'key' | 'encrypted'>
+
 /**
  * The files that a disk of a backup is read from, its own first. Headers are looked at before QEMU is: each file lies in the folder of a backup of the same set, and says so in the one
  * way that we write it.
  * Throws `FILE_NOT_FOUND`, `IMAGE_DAMAGED`.
  */
-export async function chainOf(set: Pick<StoredSet, 'folder'>, id: string, key: string): Promise<string[]> {
+export async function chainOf(set: Pick<StoredSet, 'folder'>, id: string, disk: BackupChain): Promise<string[]> {
+  const { key } = disk
   const chain: string[] = []
   for (let at: string | null = id; at !== null;) {
     const path = backupFiles(set.folder, at).disk(key)
@@ -177,19 +182,19 @@ export async function chainOf(set: Pick<StoredSet, 'folder'>, id: string, key: s
     if (folder?.isDirectory() !== true || found === null) throw new RingsideError('FILE_NOT_FOUND', `A file of the backup is missing: ${path}`, { path, hint: 'Put it back, or restore another backup.' })
     if (!found.isFile()) throw damaged(path, 'is no ordinary file')
     chain.push(path)
-    at = await belowOf(path, at, key)
+    at = await belowOf(path, at, disk)
   }
   return chain
 }
 
 /** The id of the backup that a file reads from, which has to be an older one. */
-async function belowOf(path: string, id: string, key: string): Promise<string | null> {
+async function belowOf(path: string, id: string, { key, encrypted }: BackupChain): Promise<string | null> {
   await using source = await FileSource.open(path)
   if ((await source.read(0, 4)).toString('latin1') !== 'QFI\xfb') throw damaged(path, 'is no qcow2')
   const read = await readQcow2Header(source)
   if (!('header' in read)) throw damaged(path, 'has a header that makes no sense')
   const { header } = read
-  if (header.corrupt || header.hasDataFile || header.dataFile !== null || header.encryption !== 'none' || header.unknownFeatures !== 0) throw damaged(path, 'is no file as backups have them')
+  if (header.corrupt || header.hasDataFile || header.dataFile !== null || header.encryption !== (encrypted ? 'LUKS' : 'none') || header.unknownFeatures !== 0) throw damaged(path, 'is no file as backups have them')
   if (header.backingFile === null) return null
   const match = /^\.\.\/([^/]+)\/([^/]+)$/u.exec(header.backingFile)
   const below = BackupId.safeParse(match?.[1])
@@ -205,8 +210,8 @@ function damaged(path: string, why: string): RingsideError {
 export async function faultOf(set: StoredSet, backup: StoredBackup): Promise<string | null> {
   const [fault] = backup.verified?.faults ?? []
   if (fault !== undefined) return fault
-  for (const { key } of backup.manifest.disks) {
-    const broken = await chainOf(set, backup.id, key).then(() => null, (error: unknown) => (error as Error).message)
+  for (const disk of backup.manifest.disks) {
+    const broken = await chainOf(set, backup.id, disk).then(() => null, (error: unknown) => (error as Error).message)
     if (broken !== null) return broken
   }
   return null

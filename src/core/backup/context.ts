@@ -6,6 +6,8 @@ import type { BackupStep } from './steps'
 /** What everything about backups needs. */
 export interface BackupContext {
   readonly snapshots: SnapshotContext
+  /** The key of a machine's encrypted disks; null: it has none. Throws `KEY_REQUIRED`. */
+  readonly diskKey: (id: string) => Promise<string | null>
   /** Path of qemu-system, for the disks of machines that are off. Throws `QEMU_NOT_FOUND`. */
   readonly qemuProgram: () => Promise<string>
   /** Ringside's own folder, in which no backups go. */

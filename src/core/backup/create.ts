@@ -18,7 +18,7 @@ import type { BackupWork } from './context'
 import { hashFile } from './file-hash'
 import { finishRemovals } from './remove'
 import { type BackupPlace, freeBytesAt, onSameDrive } from './place'
-import { backupDefinition, liveDisks, offlineDisks, otherFiles, presentDefinition, requirePlainDisks } from './sources'
+import { backupDefinition, encryptedKeys, liveDisks, offlineDisks, otherFiles, presentDefinition } from './sources'
 
 /** Guests whose file systems are held still longer than this begin to fail: services of Windows give up after ten seconds (VSS). */
 const freezeMs = 10_000
@@ -33,6 +33,7 @@ const margin = 2 ** 30
 interface Copy {
   readonly key: string
   readonly disk: TrackedDisk
+  readonly encrypted: boolean
   readonly base: Extract<ReturnType<Base['disks']['get']>, object> | null
   /** Why it is whole, although there is a backup before. */
   readonly reason: string | null
@@ -49,6 +50,10 @@ interface Making extends BackupWork {
   readonly set: StoredSet
   readonly files: BackupFiles
   readonly wasLive: boolean
+  /** Its guest was not paused. */
+  readonly ran: boolean
+  /** Of the encrypted disks. */
+  readonly key: string | null
 }
 
 /** What a backup came to; `unchanged`: there was nothing new, and none was made. */
@@ -57,18 +62,19 @@ export type Created = { readonly backup: StoredBackup; readonly set: StoredSet }
 /**
  * Backs up a machine that the caller holds, in any state. The backup is there as a whole when this resolves; when this throws or is cut off there is none, earlier ones are what they were, and
  * the machine is and does what it was and did.
- * Throws `FILE_NOT_FOUND` (the folder is away), `DISK_FULL`, `CANCELLED`, and what speaks against a disk.
+ * Throws `FILE_NOT_FOUND` (the folder is away), `KEY_REQUIRED`, `DISK_FULL`, `CANCELLED`, and what speaks against a disk.
  * @param onlyIfChanged make none when nothing was written since the last one
  */
 export async function createBackup(work: BackupWork, place: BackupPlace, request: Making['request'], kind: BackupManifest['kind'], onlyIfChanged: boolean): Promise<Created> {
   const { context, held, reporter } = work
   reporter.report(null, 'Looking at the disks')
   const { definition: { id: machineId, name } } = held.stored
+  const key = await context.diskKey(machineId)
   const set = await openSet(place.folder, machineId, name)
   const tool = await context.snapshots.imageTool()
   await finishRemovals({ tool, set, temporaryFolder: context.temporaryFolder, signal: work.signal, report: (step) => { reporter.report(null, step) }, atStep: context.atStep })
   const id = newId(set)
-  const making: Making = { ...work, wasLive: held.live, tool, request, id, set: await readSet(place.folder, set.set), files: backupFiles(set.folder, partialBackupName(id)) }
+  const making: Making = { ...work, wasLive: held.live, ran: held.state === 'running', key, tool, request, id, set: await readSet(place.folder, set.set), files: backupFiles(set.folder, partialBackupName(id)) }
   try {
     await makeTemporaryFolder(making.files.folder).catch((error: unknown) => { throw fileError(error, making.files.folder, 'written') })
     const made = await make(making, kind, onlyIfChanged)
@@ -80,10 +86,22 @@ export async function createBackup(work: BackupWork, place: BackupPlace, request
     if (backup === undefined) throw new RingsideError('INTERNAL', `The backup was made and is not there: ${set.folder}`)
     return { backup, set: now }
   } catch (error) {
-    throw await explain(making, error)
+    await clear(making)
+    await goOn(making, error)
+    throw explain(making, error)
   } finally {
-    await rm(making.files.folder, { recursive: true, force: true }).catch((error: unknown) => { held.log('backup.leftovers', { message: (error as Error).message }) })
+    await clear(making)
   }
+}
+
+async function clear({ files, held }: Making): Promise<void> {
+  await rm(files.folder, { recursive: true, force: true }).catch((error: unknown) => { held.log('backup.leftovers', { message: (error as Error).message }) })
+}
+
+/** QEMU stops a guest whose write finds no room. What took it is gone again. */
+async function goOn({ held, ran }: Making, error: unknown): Promise<void> {
+  if (!ran || !held.live || !isDiskFull(error)) return
+  await held.command('resume', {}).catch((failed: unknown) => { held.log('backup.notResumed', { message: (failed as Error).message }) })
 }
 
 async function openSet(folder: string, machineId: string, name: string): Promise<StoredSet> {
@@ -109,7 +127,6 @@ function newId({ backups, remains }: StoredSet): string {
 async function make(making: Making, kind: BackupManifest['kind'], onlyIfChanged: boolean): Promise<BackupManifest | null> {
   const { context, held, reporter, signal, files, id } = making
   const definition = presentDefinition(making)
-  requirePlainDisks(definition)
   const state = held.state
   const copied = held.live ? await copyRunning(making, definition, onlyIfChanged) : await copyOff(making, definition, onlyIfChanged)
   if (copied === null) return null
@@ -146,13 +163,14 @@ function notesOf(copies: readonly Copy[], { disks }: MachineDefinition, state: B
 }
 
 /** What becomes of each disk. */
-async function plan({ files, set, request, held }: Making, tracked: Readonly<Record<string, TrackedDisk>>, stage: string): Promise<Copy[]> {
-  const base = request.full ? null : await findBase(set, tracked)
+async function plan({ files, set, request, held }: Making, tracked: Readonly<Record<string, TrackedDisk>>, definition: MachineDefinition, stage: string): Promise<Copy[]> {
+  const encrypted = encryptedKeys(definition)
+  const base = request.full ? null : await findBase(set, tracked, encrypted, held.stored.paths.keyFile)
   return Object.entries(tracked).map(([key, disk]) => {
     const found = base?.disks.get(key) ?? null
     const target = files.disk(key)
     held.log('backup.disk', { key, goesOn: typeof found === 'object' && found !== null, reason: typeof found === 'string' ? found : null })
-    return { key, disk, base: typeof found === 'string' ? null : found, reason: typeof found === 'string' ? found : null, target, staged: join(stage, backupDiskName(key)) }
+    return { key, disk, encrypted: encrypted.has(key), base: typeof found === 'string' ? null : found, reason: typeof found === 'string' ? found : null, target, staged: join(stage, backupDiskName(key)) }
   })
 }
 
@@ -163,12 +181,19 @@ function isUnchanged({ set }: Making, copies: readonly Copy[], definition: Machi
   return plain(last.manifest.definition) === plain(backupDefinition(definition))
 }
 
-function orderOf({ request, id }: Making, { key, disk, base, staged }: Copy): BackupDiskOrder {
-  return { key, target: staged, since: base?.since ?? null, track: disk.format === 'qcow2' && disk.writable ? markOf(id) : null, compress: request.compress }
+function orderOf({ request, id }: Making, { key, disk, encrypted, base, staged }: Copy): BackupDiskOrder {
+  // QEMU does not do both.
+  return { key, encrypted, target: staged, since: base?.since ?? null, track: disk.format === 'qcow2' && disk.writable ? markOf(id) : null, compress: request.compress && !encrypted }
 }
 
-async function makeTargets({ tool }: Making, copies: readonly Copy[]): Promise<void> {
-  for (const { staged, disk } of copies) await tool.create(staged, 'qcow2', disk.virtualBytes, backupOptions)
+async function makeTargets({ tool, key: diskKey, set }: Making, copies: readonly Copy[]): Promise<void> {
+  const parent = set.backups.at(-1)
+  for (const { staged, disk: { virtualBytes }, encrypted, base, key } of copies) {
+    if (!encrypted) await tool.create(staged, 'qcow2', virtualBytes, backupOptions)
+    else if (diskKey === null) throw new RingsideError('INTERNAL', `The disk “${key}” is encrypted, and there is no key for it.`)
+    // It names what it goes on from at once, since nobody without the key could change that later.
+    else await tool.createEncrypted({ path: staged, key: diskKey, virtualBytes, backing: base === null || parent === undefined ? null : { name: backupBacking(parent.id, key), format: 'qcow2' } })
+  }
 }
 
 /** The marks that stay: that of this backup, the one that it went on from until the next, and the newest of others. */
@@ -189,7 +214,7 @@ async function copyRunning(making: Making, definition: MachineDefinition, onlyIf
   if (!isNear) await makeTemporaryFolder(stage).catch((error: unknown) => { throw fileError(error, stage, 'written') })
   try {
     const { disks } = await held.command('trackedDisks', {})
-    const copies = await plan(making, liveDisks(disks, definition), stage)
+    const copies = await plan(making, liveDisks(disks, definition), definition, stage)
     if (onlyIfChanged && isUnchanged(making, copies, definition)) return null
     await requireRoom(making, copies, isNear ? files.folder : context.temporaryFolder, definition, isNear)
     await makeTargets(making, copies)
@@ -218,8 +243,8 @@ async function copyOff(making: Making, definition: MachineDefinition, onlyIfChan
   await using cleaning = new AsyncDisposableStack()
   cleaning.defer(() => rm(helper, { recursive: true, force: true }))
   // Should this process be killed, whoever clears the folder away ends that one, which would keep the machine from starting.
-  const disks = cleaning.use(await OfflineDisks.open(await context.qemuProgram(), await offlineDisks(making, definition), (pid) => noteHelper(helper, pid).catch(() => undefined)))
-  const copies = await plan(making, await disks.tracked(), files.folder)
+  const disks = cleaning.use(await OfflineDisks.open(await context.qemuProgram(), await offlineDisks(making, definition), making.key, (pid) => noteHelper(helper, pid).catch(() => undefined)))
+  const copies = await plan(making, await disks.tracked(), definition, files.folder)
   if (onlyIfChanged && isUnchanged(making, copies, definition)) return null
   await requireRoom(making, copies, files.folder, definition, true)
   await makeTargets(making, copies)
@@ -266,8 +291,13 @@ async function requireFree(folder: string, needed: number): Promise<void> {
 }
 
 /** Says what a copied disk reads from, and takes its checksums. */
-async function complete({ tool, files, set, context, reporter, signal }: Making, { key, disk, base, reason, target }: Copy): Promise<BackupDisk> {
+async function complete({ tool, files, set, context, reporter, signal }: Making, { key, disk, encrypted, base, reason, target }: Copy): Promise<BackupDisk> {
+  const made = { key, file: backupDiskName(key), virtualBytes: disk.virtualBytes, incremental: base !== null, reason: base === null ? reason : null, encrypted }
   const parent = set.backups.at(-1)
+  if (encrypted) {
+    await syncFile(target)
+    return { ...made, ...(await hashFile(target, signal)), contentSha256: null }
+  }
   if (base !== null && parent !== undefined) await tool.relink(target, { name: backupBacking(parent.id, key), format: 'qcow2' })
   await syncFile(target)
   const blocks = await hashDisk({
@@ -275,8 +305,7 @@ async function complete({ tool, files, set, context, reporter, signal }: Making,
     onProgress: (fraction) => { reporter.report(0.8 + fraction * 0.15, 'Taking checksums') },
   })
   await writeFile(files.blocks(key), blocks, { mode: 0o600, flush: true })
-  const { sha256, bytes } = await hashFile(target, signal)
-  return { key, file: backupDiskName(key), virtualBytes: disk.virtualBytes, incremental: base !== null, reason: base === null ? reason : null, bytes, sha256, contentSha256: contentHash(blocks) }
+  return { ...made, ...(await hashFile(target, signal)), contentSha256: contentHash(blocks) }
 }
 
 async function copyFiles({ files, held, signal }: Making, definition: MachineDefinition): Promise<BackupFile[]> {
@@ -290,14 +319,12 @@ async function copyFiles({ files, held, signal }: Making, definition: MachineDef
   return copied
 }
 
-async function explain(making: Making, error: unknown): Promise<unknown> {
+function explain(making: Making, error: unknown): unknown {
   const { held, signal, set } = making
   const { name } = held.stored.definition
   if (signal.aborted) return new RingsideError('CANCELLED', `The backup of “${name}” was cancelled; nothing of it was kept.`, {}, { cause: error })
   if (making.wasLive && !held.live) return new RingsideError('ILLEGAL_STATE', `“${name}” went off while it was backed up; nothing of that backup was kept.`, { state: held.state, hint: 'Back it up again.' }, { cause: error })
   if (!isDiskFull(error)) return error
-  // QEMU stops a guest whose write finds no room; what took it is gone again.
-  if (held.live && held.state === 'paused') await held.command('resume', {}).catch((failed: unknown) => { held.log('backup.notResumed', { message: (failed as Error).message }) })
   if (isRingsideError(error, 'DISK_FULL')) return error
   return new RingsideError('DISK_FULL', `A drive became full while “${name}” was backed up; nothing of it was kept, and earlier backups are whole: ${set.folder}`, { path: set.folder, hint: 'Free some space, then try again.' }, { cause: error })
 }

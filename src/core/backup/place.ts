@@ -55,8 +55,9 @@ async function readMark(folder: string): Promise<string | null> {
   }
 }
 
-/** The folder's id, which it gets if it has none. Throws `DISK_FULL`, `FILE_UNREADABLE` */
-export async function markPlace({ folder, id }: BackupPlace): Promise<string> {
+/** The folder's id, which it gets if it still has none: another machine's first backup may have been quicker. Throws `DISK_FULL`, `FILE_UNREADABLE` */
+export async function markPlace({ folder }: BackupPlace): Promise<string> {
+  const id = await readMark(folder)
   if (id !== null) return id
   const drawn = randomUUID()
   await writeAtomically(backupMarkPath(folder), `${JSON.stringify({ ringside: 'backups', id: drawn })}\n`)

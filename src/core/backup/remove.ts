@@ -8,6 +8,7 @@ import { clearLeftover } from '../library/temporary-folder'
 import { syncFile } from '../snapshot/overlays'
 import { contentHash, hashDisk } from './block-hashes'
 import { chainOf, readSet, type StoredBackup, type StoredSet, writeManifest } from './backup-set'
+import { isHeld } from './encrypted'
 import { hashFile } from './file-hash'
 import type { BackupStep } from './steps'
 
@@ -22,29 +23,36 @@ export interface Removal {
 }
 
 /**
- * Deletes a backup; from the first step on it is gone. What the next one reads from it is written down into it, and that file becomes the next one's: what any other backup holds is the same
+ * Deletes a backup; from the first step on it is gone. Resolves to whether its space is given back: the files of encrypted disks stay until nothing goes on from them. What the next one reads from it is written down into it, and that file becomes the next one's: what any other backup holds is the same
  * at every moment, so that this can be cut off and done again, which the next work on the set does.
  */
-export async function removeBackup(removal: Removal, backup: StoredBackup): Promise<void> {
+export async function removeBackup(removal: Removal, backup: StoredBackup): Promise<boolean> {
   await rename(backup.files.manifest, backup.files.deleted).catch((error: unknown) => { throw fileError(error, backup.files.manifest, 'removed') })
   await syncFolder(backup.files.folder)
   await removal.atStep('backup:deleted')
-  await finishRemovals({ ...removal, set: await readSet(join(removal.set.folder, '..'), removal.set.set) })
+  const { remains } = await finishRemovals({ ...removal, set: await readSet(join(removal.set.folder, '..'), removal.set.set) })
+  return !remains.some(({ id }) => id === backup.id)
 }
 
-/** Goes on with everything of a set that was cut off: backups in the making go, deleted ones are merged into those that read from them. */
-export async function finishRemovals(removal: Removal): Promise<void> {
+/** Goes on with everything of a set that was cut off: backups in the making go, deleted ones are merged into those that read from them. Resolves to the set as it is then. */
+export async function finishRemovals(removal: Removal): Promise<StoredSet> {
   let { set } = removal
   for (const path of set.leftovers) {
     if (/[\\/]\.removed-[^\\/]+$/u.test(path)) await rm(path, { recursive: true, force: true })
     else await clearLeftover(path).catch((error: unknown) => { if (errnoOf(error) !== 'ENOENT') throw error })
   }
-  for (let remains = set.remains.at(-1); remains !== undefined; remains = set.remains.at(-1)) {
+  const held = new Set<string>()
+  for (;;) {
+    const remains = set.remains.findLast(({ id }) => !held.has(id))
+    if (remains === undefined) return set
     removal.signal.throwIfAborted()
-    const readers = [...set.backups, ...set.remains].filter(({ manifest }) => manifest.parentId === remains?.id)
+    const readers = [...set.backups, ...set.remains].filter(({ manifest }) => manifest.parentId === remains.id)
     const [reader] = readers
     // Two that read from one come of folders that were copied by hand: each needs it as it is.
-    if (readers.length > 1) return
+    if (readers.length > 1 || isHeld(remains, readers)) {
+      held.add(remains.id)
+      continue
+    }
     if (reader !== undefined) await mergeInto({ ...removal, set }, remains, reader)
     await dropFolder(set, remains)
     await removal.atStep('backup:merged')
@@ -71,7 +79,7 @@ async function mergeInto({ tool, set, temporaryFolder, signal, report, atStep }:
     }
     const from = lower.files.disk(disk.key)
     const to = upper.files.disk(disk.key)
-    const [, next] = await chainOf(set, upper.id, disk.key)
+    const [, next] = await chainOf(set, upper.id, disk)
     if (next === from) {
       await tool.commit({ path: to, base: backupBacking(lower.id, disk.key), onProgress: () => undefined, signal })
       await syncFile(from)

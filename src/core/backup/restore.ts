@@ -9,7 +9,8 @@ import { newIdentity, requireFreeName } from '../clone/identity'
 import { copyLargeFile, newDiskOptions } from '../creation'
 import { nvramLayer } from '../engine/engine'
 import type { QemuImg } from '../engine/qemu'
-import { firstNvramPath, noteHelper, ownDiskPath, tpmLayerPath } from '../library'
+import { readKeyFile } from '../encryption/key-file'
+import { firstNvramPath, keyFileName, noteHelper, ownDiskPath, tpmLayerPath } from '../library'
 import { forgetCrash } from '../machine/last-run'
 import { look } from '../snapshot/context'
 import { withTpmState } from '../snapshot/definition-layers'
@@ -22,6 +23,7 @@ import { bytesInWords } from '../storage'
 import { contentHash, hashDisk } from './block-hashes'
 import { chainOf, type StoredBackup, type StoredSet } from './backup-set'
 import type { BackupContext, BackupWork } from './context'
+import { copyEncrypted, type EncryptedFile, encryptedFiles, hasKeyOf } from './encrypted'
 import { hashFile } from './file-hash'
 import { freeBytesAt } from './place'
 import { isBackedUp } from './sources'
@@ -54,13 +56,15 @@ export async function restoreAsNew(restoring: Restoring, { name, sameIdentity }:
       nics: definition.nics.map((nic, index) => ({ ...nic, macAddress: identity.macAddresses[index] ?? nic.macAddress })),
     }),
   }
+  const layers = await encryptedLayers(restoring)
   await library.add(made, async (paths) => {
-    await requireRoom(restoring, paths.folder)
+    await requireRoom(restoring, paths.folder, layers)
     const note = (pid: number): Promise<void> => noteHelper(paths.folder, pid).catch(() => undefined)
-    await writeDisks(restoring, (key) => join(paths.folder, ...(key === nvramLayer ? firstNvramPath : ownDiskPath(`${key}.qcow2`)).split('/')), note)
+    await writeDisks(restoring, (key) => (key === nvramLayer ? firstNvramPath : ownDiskPath(`${key}.qcow2`)), paths.folder, layers, note)
     await writeFiles(restoring, paths.folder)
     await context.atStep('backup:restored')
   })
+  if (layers.size > 0) restoring.reporter.note?.('Its passphrase is the one that the machine had when it was backed up.')
   await context.snapshots.machines.settled(made.id)
   return made.id
 }
@@ -72,6 +76,8 @@ export async function restoreAsNew(restoring: Restoring, { name, sameIdentity }:
 export async function restoreInPlace(work: BackupWork, restoring: Restoring, { keepPresent }: Target<'same'>): Promise<void> {
   const { context, held, reporter, signal } = work
   const { backup: { manifest, id } } = restoring
+  const layers = await encryptedLayers(restoring)
+  const lock = layers.size === 0 ? null : await lockFor(work, restoring.backup)
   const snapshotWork = { context: context.snapshots, held, reporter, signal }
   if (keepPresent !== null) await take(snapshotWork, { name: keepPresent, description: 'The machine before a backup of it was restored.', memory: false, quiesce: false }, 'manual')
   const before = await look(snapshotWork)
@@ -81,18 +87,18 @@ export async function restoreInPlace(work: BackupWork, restoring: Restoring, { k
   const { tpm } = manifest.definition
   const tpmState = tpm === null ? null : tpmLayerPath(tpm.state, tag)
   const placeOf = (path: string): string => (tpm !== null && tpmState !== null && path.startsWith(`${tpm.state}/`) ? `${tpmState}${path.slice(tpm.state.length)}` : path)
-  const pathOf = (key: string): string => inFolder(before, tops[key] ?? '')
+  const lowerLayers = Object.fromEntries([...layers].flatMap(([key, { lower }]) => lower.map((own, index) => [`${key}#${String(index)}`, own])))
   try {
-    await requireRoom(restoring, before.folder)
+    await requireRoom(restoring, before.folder, layers)
     await Promise.all(['disks', 'firmware'].map((part) => mkdir(join(before.folder, part), { recursive: true, mode: 0o700 })))
-    await writeDisks(restoring, pathOf, () => Promise.resolve())
+    await writeDisks(restoring, (key) => tops[key] ?? '', before.folder, layers, () => Promise.resolve())
     for (const part of ['disks', 'firmware']) await syncFolder(join(before.folder, part))
-    await writeFiles(restoring, before.folder, placeOf)
+    await writeFiles(restoring, before.folder, placeOf, lock === 'kept' ? [keyFileName] : [])
     await context.atStep('backup:restored')
     signal.throwIfAborted()
     await context.snapshots.library.update(held.id, (today) => withTpmState(inPlace(today, manifest, tops), tpmState))
   } catch (error) {
-    await removeUnnamed(held.stored.paths, tops, tpmState).catch((failed: unknown) => { held.log('restore.leftovers', { message: (failed as Error).message }) })
+    await removeUnnamed(held.stored.paths, { ...tops, ...lowerLayers }, tpmState).catch((failed: unknown) => { held.log('restore.leftovers', { message: (failed as Error).message }) })
     throw error
   }
   await context.atStep('backup:definition-changed')
@@ -100,6 +106,28 @@ export async function restoreInPlace(work: BackupWork, restoring: Restoring, { k
   await forgetCrash(held.stored.paths)
   await held.refresh()
   await discardPresent(work, before)
+}
+
+/**
+ * What becomes of the machine's lock: it stays, with the passphrase that it has today, where it holds the key of the backup; a machine that has none gets that of the backup.
+ * Throws `ILLEGAL_STATE` for a machine that has another key: nothing would open its snapshots any more.
+ */
+async function lockFor({ held: { stored: { definition, paths } } }: BackupWork, backup: StoredBackup): Promise<'kept' | 'restored'> {
+  if ((await readKeyFile(paths.keyFile)) === null) return 'restored'
+  if (await hasKeyOf(backup, paths.keyFile)) return 'kept'
+  throw new RingsideError('ILLEGAL_STATE', `The disks of “${definition.name}” are encrypted with another key than they were when it was backed up.`, { hint: 'Restore the backup as a new machine.' })
+}
+
+/** The encrypted disks of a backup, by key. */
+type EncryptedLayers = ReadonlyMap<string, { readonly files: readonly EncryptedFile[]; /** Where those below the first come to be, from the machine's folder. */ readonly lower: readonly string[] }>
+
+async function encryptedLayers({ set, backup }: Restoring): Promise<EncryptedLayers> {
+  const layers = new Map<string, { files: EncryptedFile[]; lower: string[] }>()
+  for (const disk of backup.manifest.disks.filter(({ encrypted }) => encrypted)) {
+    const files = await encryptedFiles(set, backup.id, disk)
+    layers.set(disk.key, { files, lower: files.slice(1).map(() => layerPath(disk.key, randomBytes(4).toString('hex'))) })
+  }
+  return layers
 }
 
 /** Hardware and disks are those of the backup; who the machine is does not change. */
@@ -142,23 +170,31 @@ function presentFiles({ stored, graph }: Awaited<ReturnType<typeof look>>): stri
   return [...new Set(tops.flatMap((own) => [...graph.downFrom(graph.own(own)?.path ?? '')].flatMap((layer) => (layer.own === null ? [] : [layer.own]))))]
 }
 
-async function requireRoom({ tool, backup }: Restoring, folder: string): Promise<void> {
+async function requireRoom({ tool, backup }: Restoring, folder: string, layers: EncryptedLayers): Promise<void> {
   let needed = 0
-  for (const { key } of backup.manifest.disks) needed += (await tool.measure(backup.files.disk(key), 'qcow2', 'qcow2')).requiredBytes
+  for (const { key } of backup.manifest.disks) needed += layers.get(key)?.files.reduce((sum, { bytes }) => sum + bytes, 0) ?? (await tool.measure(backup.files.disk(key), 'qcow2', 'qcow2')).requiredBytes
   const free = await freeBytesAt(folder)
   if (free === null || needed <= free) return
   throw new RingsideError('DISK_FULL', `The restored machine needs ${bytesInWords(needed)}, and where the library lies ${bytesInWords(free)} are free; ${bytesInWords(needed - free)} are missing.`, { path: folder, hint: 'Free some space there; nothing was changed.' })
 }
 
-/** Writes every disk whole, and compares each with what was backed up. */
-async function writeDisks(restoring: Restoring, pathOf: (key: string) => string, onStarted: (pid: number) => Promise<void>): Promise<void> {
+/** Writes every disk, and compares each with what was backed up. @param ownPathOf where each comes to be, from the machine's folder */
+async function writeDisks(restoring: Restoring, ownPathOf: (key: string) => string, folder: string, layers: EncryptedLayers, onStarted: (pid: number) => Promise<void>): Promise<void> {
   const { tool, set, backup, reporter, signal } = restoring
   const { disks } = backup.manifest
   const total = disks.reduce((sum, { virtualBytes }) => sum + virtualBytes, 1)
   let done = 0
   for (const disk of disks) {
-    await chainOf(set, backup.id, disk.key)
-    const target = pathOf(disk.key)
+    const pathOf = (own: string): string => join(folder, ...own.split('/'))
+    const target = pathOf(ownPathOf(disk.key))
+    const layered = layers.get(disk.key)
+    if (layered !== undefined) {
+      const already = done
+      await copyEncrypted(layered.files, [target, ...layered.lower.map(pathOf)], signal, (fraction) => { reporter.report((already + fraction * disk.virtualBytes) / total, `Restoring “${disk.key}”`) })
+      done += disk.virtualBytes
+      continue
+    }
+    await chainOf(set, backup.id, disk)
     let noted: Promise<void> = Promise.resolve()
     await tool.convert({
       source: backup.files.disk(disk.key), sourceFormat: 'qcow2', target, targetFormat: 'qcow2', options: newDiskOptions, signal,
@@ -177,9 +213,12 @@ async function compare({ tool, context, signal, backup }: Restoring, disk: Backu
   throw new RingsideError('IMAGE_DAMAGED', `“${disk.key}” does not hold what it held when it was backed up; nothing was restored: ${backup.files.folder}`, { path: backup.files.folder, hint: 'Verify the backups, and restore one that is sound.' })
 }
 
-/** @param placeOf where each comes to be, from the machine's folder */
-async function writeFiles({ backup, signal }: Restoring, folder: string, placeOf: (path: string) => string = (path) => path): Promise<void> {
-  for (const { file, path, sha256 } of backup.manifest.files) {
+/**
+ * @param placeOf where each comes to be, from the machine's folder
+ * @param kept those that the machine has, and keeps
+ */
+async function writeFiles({ backup, signal }: Restoring, folder: string, placeOf: (path: string) => string = (path) => path, kept: readonly string[] = []): Promise<void> {
+  for (const { file, path, sha256 } of backup.manifest.files.filter((one) => !kept.includes(one.path))) {
     const from = join(backup.files.folder, file)
     const to = join(folder, ...placeOf(path).split('/'))
     if ((await hashFile(from, signal)).sha256 !== sha256) throw new RingsideError('IMAGE_DAMAGED', `The file “${path}” is not what was backed up: ${from}`, { path: from, hint: 'Restore another backup.' })

@@ -41,6 +41,10 @@ class Fixture implements BackupWork {
     return this.failure?.code === 'FILE_NOT_FOUND' ? Promise.reject(this.failure) : Promise.resolve([...this.made])
   }
 
+  requirePossible(): Promise<void> {
+    return this.failure?.code === 'KEY_REQUIRED' ? Promise.reject(this.failure) : Promise.resolve()
+  }
+
   create(): Promise<void> {
     this.asked += 1
     if (this.failure !== null) return Promise.reject(this.failure)

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { isRingsideError, reviveError, serialiseError } from '@shared/errors'
+import { type ErrorCode, isRingsideError, reviveError, serialiseError } from '@shared/errors'
 import { type BackupPolicy, type Job, type LibraryProblem, whyRefused } from '@shared/model'
 import type { Disposer, JobReporter, Jobs, MachineLibrary, MachineManager, StoredMachine } from '../app/services'
 import { isDue, newestOfEach } from '../snapshot/retention'
@@ -10,6 +10,8 @@ export interface ScheduledBackup { readonly id: string; readonly takenAt: string
 /** What is done about the backups of one machine. All of it throws `FILE_NOT_FOUND` while the folder is away. */
 export interface BackupWork {
   backups(machineId: string): Promise<ScheduledBackup[]>
+  /** Throws what keeps one from being made now: `KEY_REQUIRED`. */
+  requirePossible(machineId: string): Promise<void>
   /** Makes one, unless nothing was written since the last. */
   create(machineId: string, policy: BackupPolicy, reporter: JobReporter): Promise<void>
   delete(machineId: string, backupId: string, reporter: JobReporter): Promise<void>
@@ -35,6 +37,10 @@ interface Memory {
 }
 
 const lookMs = 60_000
+/** What a person does so that a backup that waits is made, by what it waits for. */
+const waitsFor: Partial<Record<ErrorCode, string>> = {
+  FILE_NOT_FOUND: 'Plug in its drive or connect the network share; it is made then.', KEY_REQUIRED: 'Unlock its disks or start it; it is made then.',
+}
 /** After the first failure, the second, and every further one. */
 const retryMs = [5 * 60_000, 30 * 60_000, 60 * 60_000]
 
@@ -42,7 +48,7 @@ type Scheduled = BackupPolicy & { every: NonNullable<BackupPolicy['every']> }
 
 /**
  * Makes the backups that policies ask for, once in every hour, day or week by the clock on the wall, at the first opportunity, and deletes those that the policy has no use for any more. A
- * folder that is away is looked for every minute, and what was missed is made up for once when it is back. Any other failure is tried later; all are problems of the library until it works again.
+ * folder that is away is looked for every minute, and so is the key of encrypted disks; what was missed is made up for once when it is back. Any other failure is tried later; all are problems of the library until it works again.
  */
 export class BackupSchedule {
   readonly #memories = new Map<string, Memory>()
@@ -107,11 +113,13 @@ export class BackupSchedule {
     const backups = await work.backups(id)
     const earlier = backups.filter(({ kind }) => kind === 'automatic').map(({ takenAt }) => new Date(takenAt))
     if (isDue(policy.every, earlier, now, timeZone)) {
+      await work.requirePossible(id)
       const job = await this.#run({ kind: 'backup.create', title: `Backing up “${name}”`, machineId: id }, (reporter) => work.create(id, policy, reporter))
       // Something else was quicker; it comes to its end.
       if (job.state === 'failed') return
     }
-    await this.#prune(id, name, policy, now)
+    // It is newer than the look began.
+    await this.#prune(id, name, policy, this.#now())
     this.#memories.set(id, { policy, settledAt: now, failures: 0, retryAt: null })
     if (this.#problems.delete(id)) this.#tell()
   }
@@ -156,13 +164,14 @@ export class BackupSchedule {
     // The machine is gone, or the host is about to be.
     if (this.#closed || isRingsideError(thrown, 'NOT_FOUND')) return
     const error = reviveError(serialiseError(thrown))
-    const isAway = error.code === 'FILE_NOT_FOUND'
+    const waits = waitsFor[error.code]
+    const isAway = waits !== undefined
     const { failures } = this.#memory(id, policy)
     const pause = retryMs[Math.min(failures, retryMs.length - 1)] ?? lookMs
     this.#memories.set(id, { policy, settledAt: null, failures: isAway ? failures : failures + 1, retryAt: isAway ? null : new Date(this.#now().getTime() + pause) })
     const message = isAway ? `The backup of “${name}” waits. ${error.message}` : `“${name}” could not be backed up. ${error.message}`
     if (this.#problems.get(id)?.message === message) return
-    this.#problems.set(id, { folder: paths.folder, path: policy.folder, code: 'BACKUP_FAILED', message, hint: isAway ? 'Plug in its drive or connect the network share; it is made then.' : error.data.hint ?? 'It is tried again by itself.' })
+    this.#problems.set(id, { folder: paths.folder, path: policy.folder, code: 'BACKUP_FAILED', message, hint: waits ?? error.data.hint ?? 'It is tried again by itself.' })
     this.#tell()
   }
 

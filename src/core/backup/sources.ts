@@ -1,10 +1,9 @@
 import { lstat } from 'node:fs/promises'
-import { RingsideError } from '@shared/errors'
 import type { Disk, MachineDefinition } from '@shared/model'
 import { nvramLayer, type TrackedDisk } from '../engine/engine'
 import { checkImage, hasNvram, type OfflineDisk } from '../engine/qemu'
 import { hardwareOf } from '../hardware/hardware'
-import { firstNvramPath, imagePath, ownDiskPath } from '../library'
+import { firstNvramPath, imagePath, keyFileName, ownDiskPath } from '../library'
 import { baseFoldersOf } from '../library/base-folders'
 import { topsOf } from '../snapshot'
 import type { BackupWork } from './context'
@@ -22,16 +21,9 @@ export function canBeMarked(disk: Disk): boolean {
   return disk.format === 'qcow2' && disk.image.kind === 'own' && !disk.readOnly
 }
 
-/**
- * Refuses machines with an encrypted disk: QEMU reads such a disk decrypted, and the backup would hold in the clear what the person wanted nobody to read.
- * @throws `CAPABILITY_MISSING`
- */
-export function requirePlainDisks({ disks }: Pick<MachineDefinition, 'disks'>): void {
-  const encrypted = disks.filter((disk) => disk.encrypted && isBackedUp(disk)).map(({ id }) => `“${id}”`)
-  if (encrypted.length === 0) return
-  throw new RingsideError('CAPABILITY_MISSING', `${encrypted.length === 1 ? `The disk ${encrypted.join()} is` : `The disks ${encrypted.join(' and ')} are`} encrypted, and a backup would hold what is on it unencrypted.`, {
-    hint: 'Back it up from within the guest, or copy the machine’s folder while it is off: the copy is encrypted too.',
-  })
+/** The keys of the disks that are encrypted, and stay so in a backup. */
+export function encryptedKeys({ disks }: Pick<MachineDefinition, 'disks'>): Set<string> {
+  return new Set(disks.filter((disk) => disk.encrypted && isBackedUp(disk)).map(({ id }) => id))
 }
 
 /** The definition that the machine has at this moment: what waits for the next start is no part of it. */
@@ -57,14 +49,15 @@ export async function offlineDisks({ context, held }: BackupWork, definition: Ma
   const disks: OfflineDisk[] = []
   for (const disk of definition.disks.filter(isBackedUp)) {
     const writable = canBeMarked(disk) && !definition.template
-    disks.push({ key: disk.id, format: disk.format, writable, facts: await checkImage({ path: imagePath(paths.folder, disk.image), format: disk.format, readOnly: !writable, label: `disk “${disk.id}”` }, allowed) })
+    const facts = await checkImage({ path: imagePath(paths.folder, disk.image), format: disk.format, readOnly: !writable, label: `disk “${disk.id}”`, encrypted: disk.encrypted }, allowed)
+    disks.push({ key: disk.id, format: disk.format, encrypted: disk.encrypted, writable, facts })
   }
   const { firmware } = definition
   if (firmware.type !== 'uefi') return disks
   const path = imagePath(paths.folder, { kind: 'own', path: firmware.nvram })
   // The variables of a machine that was never started are made by its first start.
   if (!(await hasNvram(path))) return disks
-  return [...disks, { key: nvramLayer, format: 'qcow2', writable: !definition.template, facts: await checkImage({ path, format: 'qcow2', readOnly: definition.template, label: 'store of UEFI variables' }, allowed) }]
+  return [...disks, { key: nvramLayer, format: 'qcow2', encrypted: false, writable: !definition.template, facts: await checkImage({ path, format: 'qcow2', readOnly: definition.template, label: 'store of UEFI variables' }, allowed) }]
 }
 
 /** The disks of a running machine that a backup is of. */
@@ -78,12 +71,12 @@ export function liveDisks(tracked: Readonly<Record<string, TrackedDisk>>, defini
   return kept
 }
 
-/** Everything else of the machine's folder that it needs: kernels, media, the state of its TPM. From the machine's folder. */
+/** Everything else of the machine's folder that it needs: kernels, media, the state of its TPM, the lock of its encrypted disks. From the machine's folder. */
 export async function otherFiles(folder: string, definition: MachineDefinition): Promise<string[]> {
   const { boot: { kernel } } = definition
   const images = [...definition.cdroms.map(({ image }) => image), kernel?.kernel ?? null, kernel?.initrd ?? null]
   const named = images.flatMap((image) => (image?.kind === 'own' ? [image.path] : []))
   const state = definition.tpm === null ? null : `${definition.tpm.state}/${tpmStateName}`
   const hasState = state !== null && (await lstat(imagePath(folder, { kind: 'own', path: state })).then((found) => found.isFile(), () => false))
-  return [...new Set([...named, ...(hasState ? [state] : [])])].filter((path) => !Object.values(topsOf(definition)).includes(path))
+  return [...new Set([...named, ...(hasState ? [state] : []), ...(encryptedKeys(definition).size > 0 ? [keyFileName] : [])])].filter((path) => !Object.values(topsOf(definition)).includes(path))
 }

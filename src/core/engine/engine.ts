@@ -209,6 +209,8 @@ export interface BackupDiskOrder {
   /** Begins a mark at that instant; null: the disk can have none. */
   track: string | null
   compress: boolean
+  /** The empty qcow2 is encrypted with the machine's disk key, which the engine has. */
+  encrypted: boolean
 }
 
 export interface BackupOrder {

@@ -224,6 +224,9 @@ export function runtimeFolderFor(runtimeRoot: string, id: string): string {
   return join(runtimeRoot, shortId(id))
 }
 
+/** The lock of a machine's encrypted disks, in its folder. */
+export const keyFileName = 'encryption.json'
+
 /** Every path of one machine, from its folder in the library and the root of the runtime folders. */
 export function machinePaths(machineFolder: string, runtimeRoot: string, id: string): MachineFiles {
   const inFolder = (...names: string[]): string => join(machineFolder, ...names)
@@ -232,7 +235,7 @@ export function machinePaths(machineFolder: string, runtimeRoot: string, id: str
     runtime: runtimeFolderFor(runtimeRoot, id),
     definition: definitionPath(machineFolder),
     disksFolder: inFolder('disks'),
-    keyFile: inFolder('encryption.json'),
+    keyFile: inFolder(keyFileName),
     firmwareFolder: inFolder('firmware'),
     savedFolder: inFolder('saved'),
     savedRam: inFolder('saved', 'ram.state'),

@@ -86,7 +86,7 @@ export const workerCommands = {
   /** Sends `progress`; `cancel` stops it. */
   takeBackup: {
     input: z.object({
-      disks: z.array(z.object({ key: z.string(), target: z.string(), since: z.string().nullable(), track: z.string().nullable(), compress: z.boolean() })),
+      disks: z.array(z.object({ key: z.string(), target: z.string(), since: z.string().nullable(), track: z.string().nullable(), compress: z.boolean(), encrypted: z.boolean() })),
       freezeMs: z.number().nullable(),
     }),
     output: z.object({ takenAt: z.string(), pauseMs: z.number().nullable(), quiesced: z.boolean(), notes: z.array(z.string()) }),

@@ -31,8 +31,10 @@ export const BackupDisk = z.object({
   bytes: z.int().min(0),
   /** Of the file. */
   sha256: Sha256,
-  /** SHA-256 of the SHA-256 values of each MiB that the guest sees, one after the other. */
-  contentSha256: Sha256,
+  /** The file, and every one that it reads from, is encrypted with the machine's disk key. */
+  encrypted: z.boolean().default(false),
+  /** SHA-256 of the SHA-256 values of each MiB that the guest sees, one after the other; null: it is encrypted, and only the checksums of files are known. */
+  contentSha256: Sha256.nullable(),
 })
 export type BackupDisk = z.infer<typeof BackupDisk>
 
@@ -75,7 +77,7 @@ export const Backup = BackupManifest.pick({ id: true, parentId: true, takenAt: t
   sizeBytes: z.number(),
   /** Bytes that a machine has with it: the length of its disks. */
   virtualBytes: z.number(),
-  disks: z.array(BackupDisk.pick({ key: true, incremental: true, reason: true, bytes: true, virtualBytes: true, contentSha256: true })),
+  disks: z.array(BackupDisk.pick({ key: true, incremental: true, reason: true, bytes: true, virtualBytes: true, encrypted: true, contentSha256: true })),
   verified: BackupVerification.nullable(),
   /** Why it can't be restored, a sentence; null: nothing is known against it. */
   fault: z.string().nullable(),

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { newDiskOptions } from '@core/creation'
@@ -8,6 +9,7 @@ import { assembleLedgerDisk } from './ledger-guest'
 import { diskMachine } from './ledger-machines'
 import type { NewMachine } from './real-host'
 import { ownFiles } from './sound-machine'
+import { TemporaryFolder } from './temporary-folder'
 
 export const passphrase = 'mountain-Überraschung 17'
 
@@ -34,6 +36,14 @@ export function encryptedLedgerMachine(name: string, told: (key: string) => void
       await rm(raw)
     },
   }
+}
+
+/** Digest of what an encrypted disk that nobody has open holds. @param key of the machine's disks */
+export async function digestOfEncrypted(path: string, key: string): Promise<string> {
+  await using folder = await TemporaryFolder.make('ringside-disk-')
+  const tool = createImageTool(await qemuProgram('qemu-img'), { of: () => Promise.resolve(key), folder: folder.path, systemPath: '' })
+  await tool.convert({ source: path, sourceFormat: 'qcow2', target: folder.in('raw'), targetFormat: 'raw', options: [], encryption: 'none', onProgress: () => undefined, signal: new AbortController().signal })
+  return createHash('sha256').update(await readFile(folder.in('raw'))).digest('hex')
 }
 
 /** Images of a machine that are not encrypted, and files beside its logs and its memory in which something of its disk can be read. */

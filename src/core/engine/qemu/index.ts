@@ -4,5 +4,5 @@ export { copyTpmState, endLeftoverTpm, makeTpmState, readTpmState, requireTpmSta
 export { ensureNvram, hasNvram } from './run/nvram'
 export { luksObstacle } from './argv'
 export { createProbe, featureNames, type FeatureName, type ProbeOptions } from './probe'
-export { createImageTool, type ImageCheck, type ImageExtent, type ImageFile, type ImageKeys, type ImageMeasure, type QemuImg } from './qemu-img'
+export { createImageTool, type ImageCheck, type ImageExtent, type ImageFile, type ImageKeys, type ImageMeasure, type QemuImg, renameBacking } from './qemu-img'
 export { OfflineDisks, type OfflineDisk } from './run/offline-disks'

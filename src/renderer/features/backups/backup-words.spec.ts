@@ -4,7 +4,7 @@ import { chainRows, kindWords, policyWords, whyFull } from './backup-words'
 
 const backup = (id: string, parentId: string | null, reason: string | null = null): Backup => ({
   id, parentId, takenAt: '2026-11-01T10:00:00.000Z', kind: 'manual', machineState: 'running', quiesced: false, pauseMs: 1, notes: [], machineName: 'web', sizeBytes: 1, virtualBytes: 1,
-  disks: [{ key: 'disk0', incremental: parentId !== null, reason, bytes: 1, virtualBytes: 1, contentSha256: '' }], verified: null, fault: null,
+  disks: [{ key: 'disk0', incremental: parentId !== null, reason, bytes: 1, virtualBytes: 1, encrypted: false, contentSha256: '' }], verified: null, fault: null,
 })
 
 test('a chain is drawn newest first; a full one begins another', () => {

@@ -11,6 +11,11 @@ export function kindWords(backup: Pick<Backup, 'disks'>): string {
   return isFull(backup) ? 'Full' : 'Changes only'
 }
 
+/** Whether it is opened by a passphrase. */
+export function isEncrypted({ disks }: Pick<Backup, 'disks'>): boolean {
+  return disks.some(({ encrypted }) => encrypted)
+}
+
 /** Why a backup is full though there was one before it, a sentence; null: nothing is to be said. */
 export function whyFull({ disks }: Pick<Backup, 'disks'>): string | null {
   return disks.find(({ reason }) => reason !== null)?.reason ?? null

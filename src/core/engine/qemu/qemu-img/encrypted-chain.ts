@@ -33,7 +33,12 @@ export async function encryptedChain(path: string): Promise<ChainImage[] | null>
 
 /** What qemu-img is told in place of a file name, so that it opens every image of the chain with its key. */
 export function chainSpec(chain: readonly ChainImage[]): JsonObject {
-  return chain.toReversed().reduce<JsonObject | null>((backing, image) => ({ ...imageSpec(image), file: { driver: 'file', filename: image.path }, ...(image.format === 'qcow2' ? { backing } : {}) }), null) ?? {}
+  return chain.toReversed().reduce<JsonObject | null>((backing, image) => ({ ...singleSpec(image), ...(image.format === 'qcow2' ? { backing } : {}) }), null) ?? {}
+}
+
+/** The same of one image, for commands that open nothing below it. */
+export function singleSpec(image: ChainImage): JsonObject {
+  return { ...imageSpec(image), file: { driver: 'file', filename: image.path } }
 }
 
 /** Driver and key of one image. */

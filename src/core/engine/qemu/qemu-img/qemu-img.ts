@@ -14,7 +14,7 @@ import { classifyImageFailure } from './classify'
 import type { JsonObject } from '../qmp/qmp-types'
 import { diskKeyId } from '../argv/node-names'
 import { handOver } from '../process/hand-over'
-import { type ChainImage, chainSpec, encryptedChain } from './encrypted-chain'
+import { type ChainImage, chainSpec, encryptedChain, singleSpec } from './encrypted-chain'
 import { writeEncryptedOverlay } from './encrypted-overlay'
 import { ProgressReader } from './progress'
 import { streamOffline } from './stream-offline'
@@ -41,6 +41,15 @@ export interface OverlayRequest {
   virtualBytes: number
   /** As for `ImageTool.create`. */
   options: readonly string[]
+}
+
+/** An empty encrypted qcow2. What it reads from is not opened. */
+export interface EncryptedRequest {
+  /** Where it is made; nothing may be there. Absolute. */
+  path: string
+  backing: Backing | null
+  virtualBytes: number
+  key: string
 }
 
 /** What an image reads from, as its header names it: relative to the image's folder, or absolute. */
@@ -77,6 +86,7 @@ export interface QemuImg extends ImageTool {
   check(path: string, format: DiskFormat, signal?: AbortSignal): Promise<ImageCheck>
   measure(path: string, format: DiskFormat, targetFormat: 'qcow2' | 'raw'): Promise<ImageMeasure>
   createOverlay(request: OverlayRequest): Promise<void>
+  createEncrypted(request: EncryptedRequest): Promise<void>
   /** Copies into an image what it reads from the layers between it and its new backing file, then takes these out of its chain. Cut off, it can be done again. */
   rebase(request: RebaseRequest): Promise<void>
   /** Changes what a qcow2 says that it reads from, and nothing else: both have to hold the same. */
@@ -159,23 +169,19 @@ export function createImageTool(program: string, keys: ImageKeys | null = null):
       // What lies upon an encrypted image is encrypted.
       const base = resolve(dirname(path), backing)
       if (backingFormat === 'qcow2' && (await encryptedChain(base)) !== null) {
-        const key = await keyOf(base)
-        await claim(path)
-        // Not by qemu-img, which first measures the processor for seconds.
-        await writeEncryptedOverlay(path, { backing, backingFormat, virtualBytes, key }).catch(async (error: unknown) => {
-          await rm(path, { force: true })
-          throw error
-        })
+        await createEncrypted({ path, backing: { name: backing, format: backingFormat }, virtualBytes, key: await keyOf(base) })
         return
       }
       // `-u`: the image below may be in use, and what it reads from is none of this program's business.
       await create(path, ['-f', 'qcow2', '-F', backingFormat, '-u', '-b', backing, ...optionArguments(options)], virtualBytes, { key: null })
     },
+    createEncrypted,
     marks: async (path) => (await bitmapsOf(path)).filter(({ flags }) => flags.includes('auto') && !flags.includes('in-use')).map(({ name }) => name),
     carryMarks: async (overlay, lower, marks) => {
       for (const name of marks) {
         // Disabled until it holds everything: cut off before that, nobody trusts it.
-        await run(['bitmap', '--add', '--disable', '--merge', name, '--enable', '-g', '65536', '-F', 'qcow2', '-b', lower, '-f', 'qcow2', overlay, name], overlay)
+        const [upper, below] = [await single(overlay), await single(lower)]
+        await run(['bitmap', '--add', '--disable', '--merge', name, '--enable', '-g', '65536', ...(below.key === null ? ['-F', 'qcow2'] : []), '-b', below.name, ...(upper.key === null ? ['-f', 'qcow2'] : []), upper.name, name], overlay, [0], { key: upper.key })
       }
     },
     dropMarks: (path) => dropMarks(path, () => true),
@@ -246,7 +252,10 @@ export function createImageTool(program: string, keys: ImageKeys | null = null):
   }
 
   async function dropMarks(path: string, which: (bitmap: Bitmap) => boolean): Promise<void> {
-    for (const bitmap of (await bitmapsOf(path)).filter(which)) await run(['bitmap', '--remove', '-f', 'qcow2', path, bitmap.name], path)
+    for (const bitmap of (await bitmapsOf(path)).filter(which)) {
+      const { name, key } = await single(path)
+      await run(['bitmap', '--remove', ...(key === null ? ['-f', 'qcow2'] : []), name, bitmap.name], path, [0], { key })
+    }
   }
 
   async function eachExtent({ path, format }: ImageFile, visit: (extent: ImageExtent) => void, signal?: AbortSignal): Promise<void> {
@@ -291,6 +300,13 @@ export function createImageTool(program: string, keys: ImageKeys | null = null):
     return { name: `json:${JSON.stringify({ driver: format, file: { driver: 'file', filename: path } })}`, spec: null, key: null }
   }
 
+  /** The same of a qcow2 for what looks at nothing below it. */
+  async function single(path: string): Promise<{ name: string; key: string | null }> {
+    const [image] = (await encryptedChain(path)) ?? []
+    if (image === undefined) return { name: path, key: null }
+    return { name: `json:${JSON.stringify(singleSpec(image))}`, key: await keyOf(path) }
+  }
+
   /** Runs on one image, whether it is encrypted or not. @param argv of the arguments that name the image */
   async function runOn(path: string, format: DiskFormat, argv: (image: string[]) => string[], goodCodes: readonly number[] = [0], options: RunOptions = {}): Promise<{ stdout: string; code: number }> {
     const { name, key } = await opened(path, format)
@@ -306,6 +322,15 @@ export function createImageTool(program: string, keys: ImageKeys | null = null):
       await rm(path, { force: true })
       throw error
     }
+  }
+
+  /** Not by qemu-img, which first measures the processor for seconds. */
+  async function createEncrypted({ path, ...overlay }: EncryptedRequest): Promise<void> {
+    await claim(path)
+    await writeEncryptedOverlay(path, overlay).catch(async (error: unknown) => {
+      await rm(path, { force: true })
+      throw error
+    })
   }
 
   async function convert(request: ConvertRequest): Promise<void> {

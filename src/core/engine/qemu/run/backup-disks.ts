@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { RingsideError } from '@shared/errors'
 import type { BackupDiskOrder } from '../../engine'
 import { fileNode, pullNode } from '../argv'
+import { imageSpec } from '../qemu-img/encrypted-chain'
 import { QmpCommandError, type JobInfo, type QmpClient, type TransactionAction } from '../qmp'
 import { blockCommandMs, closeNodes, nodeFiles } from './layers'
 
@@ -21,11 +22,11 @@ export class DiskCopies {
   /** Opens what is written to. Throws `NOT_FOUND` for a disk that is not there; nothing stays open then. */
   async open(): Promise<void> {
     try {
-      for (const [index, { target }] of this.orders.entries()) {
+      for (const [index, { target, encrypted }] of this.orders.entries()) {
         const node = targetNode(index)
         await this.qmp.executeWithin(blockCommandMs, 'blockdev-add', { driver: 'file', 'node-name': fileNode(node), filename: target, discard: 'unmap' })
         // Whatever its header will name: clusters are written whole, and zeroes as such, so that nothing below is ever looked at.
-        await this.qmp.executeWithin(blockCommandMs, 'blockdev-add', { driver: 'qcow2', 'node-name': node, file: fileNode(node), backing: null, discard: 'unmap' })
+        await this.qmp.executeWithin(blockCommandMs, 'blockdev-add', { ...imageSpec({ format: 'qcow2', encrypted }), 'node-name': node, file: fileNode(node), backing: null, discard: 'unmap' })
       }
     } catch (error) {
       await this.#close()

@@ -5,7 +5,9 @@ import { RingsideError } from '@shared/errors'
 import type { DiskFormat } from '@shared/model'
 import type { BackupDiskOrder, TrackedDisk } from '../../engine'
 import { fileNode, type ImageFacts, layeredNode } from '../argv'
+import { diskKeyId } from '../argv/node-names'
 import { lastLines } from '../process/qemu-log'
+import { imageSpec } from '../qemu-img/encrypted-chain'
 import { QmpClient } from '../qmp'
 import { DiskCopies } from './backup-disks'
 import { blockCommandMs } from './layers'
@@ -18,6 +20,8 @@ export interface OfflineDisk {
   /** What was found when it was looked at, which has to be just now. */
   facts: ImageFacts
   format: DiskFormat
+  /** It is opened with the machine's disk key, with all its layers. */
+  encrypted: boolean
   /** Its marks may be changed; nothing else is ever written to it. */
   writable: boolean
 }
@@ -28,10 +32,11 @@ export class OfflineDisks implements AsyncDisposable {
 
   /**
    * @param program path of qemu-system
+   * @param key of the encrypted ones, which goes over its monitor
    * @param onStarted told the number of the process, which goes on when this one is killed
    * Throws `DISK_IN_USE`, `QEMU_FAILED`, `QEMU_NOT_FOUND`
    */
-  static async open(program: string, disks: readonly OfflineDisk[], onStarted: (pid: number) => Promise<void>): Promise<OfflineDisks> {
+  static async open(program: string, disks: readonly OfflineDisk[], key: string | null, onStarted: (pid: number) => Promise<void>): Promise<OfflineDisks> {
     const argv = ['-no-user-config', '-nodefaults', '-machine', 'none', '-display', 'none', '-chardev', 'stdio,id=monitor,signal=off', '-mon', 'chardev=monitor,mode=control']
     const child = spawn(program, argv, { stdio: ['pipe', 'pipe', 'pipe'], windowsHide: true, detached: process.platform !== 'win32' })
     let words = ''
@@ -52,6 +57,7 @@ export class OfflineDisks implements AsyncDisposable {
     try {
       if (child.pid !== undefined) await onStarted(child.pid)
       const qmp = await Promise.race([QmpClient.connect(Duplex.from({ readable: child.stdout, writable: child.stdin }), { timeoutMs: 30_000 }), failed])
+      if (key !== null) await qmp.execute('object-add', { 'qom-type': 'secret', id: diskKeyId, data: key })
       const drives = new Map<string, string>()
       for (const disk of disks) drives.set(disk.key, await openDisk(qmp, disk))
       return new OfflineDisks(qmp, drives, async () => {
@@ -92,7 +98,7 @@ export class OfflineDisks implements AsyncDisposable {
   }
 }
 
-async function openDisk(qmp: QmpClient, { key, facts, format, writable }: OfflineDisk): Promise<string> {
+async function openDisk(qmp: QmpClient, { key, facts, format, encrypted, writable }: OfflineDisk): Promise<string> {
   const top = layeredNode(key)
   const layers = [{ path: facts.path, driver: facts.driver, format, writable }, ...facts.backing.map((layer) => ({ ...layer, writable: false }))]
   let below: string | null = null
@@ -100,7 +106,7 @@ async function openDisk(qmp: QmpClient, { key, facts, format, writable }: Offlin
     const node = index === 0 ? top : `${top}.base${String(index - 1)}`
     await qmp.executeWithin(blockCommandMs, 'blockdev-add', { driver: layer.driver, 'node-name': fileNode(node), filename: layer.path, 'read-only': !layer.writable })
     await qmp.executeWithin(blockCommandMs, 'blockdev-add', {
-      driver: layer.format, 'node-name': node, file: fileNode(node), 'read-only': !layer.writable, ...(layer.format === 'qcow2' || layer.format === 'vmdk' ? { backing: below } : {}),
+      ...imageSpec({ format: layer.format, encrypted }), 'node-name': node, file: fileNode(node), 'read-only': !layer.writable, ...(layer.format === 'qcow2' || layer.format === 'vmdk' ? { backing: below } : {}),
     })
     below = node
   }

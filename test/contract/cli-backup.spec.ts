@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { BackupFolder } from '@shared/model'
-import { fakeBackupFolder as folder } from '../fakes/fake-backups'
+import { fakeBackupFolder as folder } from '../fakes/fake-backup-data'
 import { createFakeHost, type FakeHost } from '../fakes/fake-host'
 import { cli, listenLocally, type CliResult, type LocalHost } from './cli-harness'
 

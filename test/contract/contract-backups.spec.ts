@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { BackupFolder, type Job } from '@shared/model'
-import { fakeBackupFolder as folder } from '../fakes/fake-backups'
+import { fakeBackupFolder as folder } from '../fakes/fake-backup-data'
 import { fakeIds } from '../fakes/fake-data'
 import { createFakeHost, type FakeHost } from '../fakes/fake-host'
 import { failure, overMessagePort, overWebSocket, type Client, type Connection } from './transports'

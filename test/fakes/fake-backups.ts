@@ -3,16 +3,15 @@ import type { Backups, JobReporter } from '@core/app/services'
 import { machineFolderName } from '@core/library'
 import { RingsideError } from '@shared/errors'
 import type { Backup, BackupPolicy, BackupReference, BackupSet } from '@shared/model'
+import { fakeBackupFolder, type FakeBackupData } from './fake-backup-data'
 import { fakeView } from './fake-data'
 import type { FakeTrees } from './fake-trees'
 
-/** The one folder that the fake host has a drive for. */
-export const fakeBackupFolder = '/media/ada/Backup'
 const GiB = 2 ** 30
 
 /** Backups that behave, in memory: whole first, then incremental; deleted ones are merged. */
-export function createFakeBackups(trees: FakeTrees, pause: (ms: number) => Promise<void>): Backups {
-  const sets = new Map<string, BackupSet>()
+export function createFakeBackups(trees: FakeTrees, pause: (ms: number) => Promise<void>, data: FakeBackupData = { sets: [], policies: {}, full: [] }): Backups {
+  const sets = new Map<string, BackupSet>(data.sets.map((set) => [set.set, set]))
   const { machines } = trees
   let made = 0
 
@@ -45,6 +44,8 @@ export function createFakeBackups(trees: FakeTrees, pause: (ms: number) => Promi
     machines.set(id, { definition: { ...machine.definition, backupPolicy } })
   }
 
+  for (const [id, policy] of Object.entries(data.policies)) setPolicy(id, policy)
+
   return {
     // eslint-disable-next-line @typescript-eslint/require-await
     async list({ folder, id }) {
@@ -64,6 +65,10 @@ export function createFakeBackups(trees: FakeTrees, pause: (ms: number) => Promi
     async create({ id, folder, full, quiesce, verify }, job) {
       const machine = trees.require(id, 'backUp')
       const place = requireFolder(folder, policyOf(id))
+      if (data.full.includes(id)) {
+        await steps(job, ['Copying the disks', 'Copying to the folder for backups'])
+        throw new RingsideError('DISK_FULL', `The backup takes 7.4 GiB, and 2.1 GiB are free in the folder for backups; 5.3 GiB are missing: ${place}`, { path: place, hint: 'Free some space there, or choose another folder. Earlier backups are whole.' })
+      }
       await trees.task(id, 'backUp', ['Copying the disks', 'Taking checksums'], job, () => {
         const name = machineFolderName(machine.definition.name, id)
         const set = sets.get(name) ?? { set: name, machine: { id, name: machine.definition.name }, isHere: true, backups: [], problems: [] }

@@ -16,6 +16,7 @@ import {
   type Settings,
 } from '@shared/model'
 import { Emitter } from './emitter'
+import type { FakeBackupData } from './fake-backup-data'
 import { createFakeBackups } from './fake-backups'
 import { createFakeClones } from './fake-clones'
 import { fakeDevices } from './fake-devices'
@@ -37,6 +38,8 @@ export interface FakeHostOptions {
   slowness?: number
   /** Machines all of whose disks are encrypted; `fakePassphrase` opens them. */
   encrypted?: readonly string[]
+  /** Backups that there are already. */
+  backups?: FakeBackupData
 }
 
 /** A host whose services live in memory: machines in every state, moving figures, jobs with progress. For the user interface and for tests of the contract. */
@@ -328,7 +331,7 @@ export function createFakeHost(options: FakeHostOptions = {}): FakeHost {
     },
     snapshots,
     clones: createFakeClones(trees, snapshots, save),
-    backups: createFakeBackups(trees, pause),
+    backups: createFakeBackups(trees, pause, options.backups),
     guests: createFakeGuests(get),
     hardware: createFakeHardware(trees),
     images: createFakeImages(() => [...machines.values()], () => [...machines.values()].map(({ id, definition }) => ({ machineId: id, machineName: definition.name, files: trees.of(id).orphans })).filter(({ files }) => files.length > 0), set, pause),

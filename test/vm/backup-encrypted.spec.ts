@@ -34,7 +34,7 @@ test('what is backed up of an encrypted disk is encrypted, goes on from what is 
   const { library, jobs } = open.services
   const schedule = new BackupSchedule({ library, machines: open.services.machines, jobs, work: (open.services.backups as BackupService).scheduledWork() })
   await schedule.look()
-  expect(schedule.problems()).toMatchObject([{ code: 'BACKUP_FAILED', message: expect.stringContaining('passphrase is needed') as string, hint: expect.stringContaining('Unlock') as string }])
+  expect(schedule.problems()).toMatchObject([{ code: 'BACKUP_FAILED', machineId: id, message: expect.stringContaining('it is locked') as string }])
   expect(await bench.list()).toEqual([])
 
   await unlock()

@@ -88,6 +88,17 @@ test('a drive that is away is waited for: it is told, looked for every minute, a
   expect(it.schedule.problems()).toEqual([])
 })
 
+test('a machine that is locked is told of, with no job at all, and backed up when its key is there', async () => {
+  const it = new Fixture()
+  it.failure = new RingsideError('KEY_REQUIRED', '“web” has encrypted disks. Its passphrase is needed.', { machineId: id })
+  await it.at('2026-11-25T10:15:00Z')
+  expect(it.schedule.problems()).toMatchObject([{ code: 'BACKUP_FAILED', machineId: id, message: 'The backup of “web” waits: its disks are encrypted, and it is locked.' }])
+  expect(it.asked).toBe(0)
+  it.failure = null
+  expect(await it.at('2026-11-25T10:16:00Z')).toEqual(['2026-11-25T10'])
+  expect(it.schedule.problems()).toEqual([])
+})
+
 test('any other failure is told once and tried later; a machine that is busy is none', async () => {
   const it = new Fixture()
   it.failure = new RingsideError('DISK_FULL', 'The drive is full.', { hint: 'Free some space.' })

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { type ErrorCode, isRingsideError, reviveError, serialiseError } from '@shared/errors'
+import { isRingsideError, reviveError, serialiseError } from '@shared/errors'
 import { type BackupPolicy, type Job, type LibraryProblem, whyRefused } from '@shared/model'
 import type { Disposer, JobReporter, Jobs, MachineLibrary, MachineManager, StoredMachine } from '../app/services'
 import { isDue, newestOfEach } from '../snapshot/retention'
@@ -37,10 +37,6 @@ interface Memory {
 }
 
 const lookMs = 60_000
-/** What a person does so that a backup that waits is made, by what it waits for. */
-const waitsFor: Partial<Record<ErrorCode, string>> = {
-  FILE_NOT_FOUND: 'Plug in its drive or connect the network share; it is made then.', KEY_REQUIRED: 'Unlock its disks or start it; it is made then.',
-}
 /** After the first failure, the second, and every further one. */
 const retryMs = [5 * 60_000, 30 * 60_000, 60 * 60_000]
 
@@ -164,14 +160,14 @@ export class BackupSchedule {
     // The machine is gone, or the host is about to be.
     if (this.#closed || isRingsideError(thrown, 'NOT_FOUND')) return
     const error = reviveError(serialiseError(thrown))
-    const waits = waitsFor[error.code]
-    const isAway = waits !== undefined
+    const isLocked = error.code === 'KEY_REQUIRED'
+    const waits = isLocked || error.code === 'FILE_NOT_FOUND'
     const { failures } = this.#memory(id, policy)
     const pause = retryMs[Math.min(failures, retryMs.length - 1)] ?? lookMs
-    this.#memories.set(id, { policy, settledAt: null, failures: isAway ? failures : failures + 1, retryAt: isAway ? null : new Date(this.#now().getTime() + pause) })
-    const message = isAway ? `The backup of “${name}” waits. ${error.message}` : `“${name}” could not be backed up. ${error.message}`
+    this.#memories.set(id, { policy, settledAt: null, failures: waits ? failures : failures + 1, retryAt: waits ? null : new Date(this.#now().getTime() + pause) })
+    const message = isLocked ? `The backup of “${name}” waits: its disks are encrypted, and it is locked.` : waits ? `The backup of “${name}” waits. ${error.message}` : `“${name}” could not be backed up. ${error.message}`
     if (this.#problems.get(id)?.message === message) return
-    this.#problems.set(id, { folder: paths.folder, path: policy.folder, code: 'BACKUP_FAILED', message, hint: waits ?? error.data.hint ?? 'It is tried again by itself.' })
+    this.#problems.set(id, { folder: paths.folder, path: policy.folder, code: 'BACKUP_FAILED', message, hint: isLocked ? 'It is made within a minute of its being unlocked.' : waits ? 'Plug in its drive or connect the network share; it is made then.' : error.data.hint ?? 'It is tried again by itself.', ...(isLocked ? { machineId: id } : {}) })
     this.#tell()
   }
 

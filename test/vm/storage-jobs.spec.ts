@@ -175,6 +175,28 @@ test('an image that reads from a file outside the library is refused before QEMU
   ] as const) await expect(done(open, work), work.kind).rejects.toMatchObject({ code: 'BACKING_FILE_OUTSIDE' })
 })
 
+test('an image from elsewhere is brought in in its own format or the one that is said, with exactly the file that it is based on', async () => {
+  await using open = await OpenLibrary.open(programs, library)
+  const [elsewhere, folder] = [join(library.data, 'elsewhere'), join(library.data, 'images')]
+  for (const made of [elsewhere, folder]) await mkdir(made, { recursive: true })
+  const [base, overlay, unnamed] = [join(elsewhere, 'base.raw'), join(elsewhere, 'overlay.qcow2'), join(elsewhere, 'unnamed.img')]
+  const content = Buffer.alloc(MiB, 0x5a)
+  for (const path of [base, unnamed]) await writeFile(path, content)
+  await qemuImg('create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', base, overlay)
+  await qemuIo(overlay, ['write -q -P 7 0 64k'])
+  content.fill(7, 0, 65_536)
+  const bringIn = (path: string, changes: Partial<Extract<DiskWork, { kind: 'convert' }>> = {}): Promise<string[]> => done(open, { kind: 'convert', path, to: join(folder, 'in.qcow2'), format: 'qcow2', ...changes })
+  for (const acceptedFiles of [[], [unnamed], [elsewhere]]) await expect(bringIn(overlay, { acceptedFiles })).rejects.toMatchObject({ code: 'BACKING_FILE_OUTSIDE' })
+  await bringIn(overlay, { acceptedFiles: [base] })
+  expect(await qemuImg('info', join(folder, 'in.qcow2'))).not.toContain('backing')
+  await qemuImg('convert', '-f', 'qcow2', '-O', 'raw', join(folder, 'in.qcow2'), join(elsewhere, 'out'))
+  expect(sha256(await readFile(join(elsewhere, 'out')))).toBe(sha256(content))
+  await expect(bringIn(unnamed, { to: join(folder, 'raw.qcow2') })).rejects.toMatchObject({ code: 'IMAGE_UNSUPPORTED' })
+  await expect(bringIn(overlay, { to: join(folder, 'raw.qcow2'), sourceFormat: 'vmdk', acceptedFiles: [base] })).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+  await bringIn(unnamed, { to: join(folder, 'raw.qcow2'), sourceFormat: 'raw' })
+  expect((await readdir(folder)).toSorted()).toEqual(['in.qcow2', 'raw.qcow2'])
+})
+
 test('a disk that lies elsewhere, by way of a link, belongs to its machine, and its folder is a place', async () => {
   const elsewhere = join(library.data, 'elsewhere')
   await mkdir(elsewhere)

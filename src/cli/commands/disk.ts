@@ -72,9 +72,10 @@ function registerConvert(cli: Cli, group: Group): void {
     .command('convert <image> <new-file>', 'Writes an image to a new file in another format. It stands alone; the image stays.')
     .addOption(new Option('--format <format>', 'format of the new file').choices(DiskFormat.options).makeOptionMandatory())
     .addOption(sourceFormat())
+    .option('--accept-file <file>', 'a file elsewhere that the image is based on and that you trust. May be given again', (path: string, before: string[] = []) => [...before, resolve(path)])
     .addHelpText('after', `\n${imageHelp}\n\nExample:\n  ringside disk convert old.vmdk new.qcow2 --format qcow2`)
-  command.action((image: string, to: string, options: { format: DiskFormat; sourceFormat?: DiskFormat }) =>
-    perform(cli, command, (path) => ({ kind: 'convert', path, to: resolve(to), ...options }), 'Converted.', image))
+  command.action((image: string, to: string, { acceptFile, ...options }: { format: DiskFormat; sourceFormat?: DiskFormat; acceptFile?: string[] }) =>
+    perform(cli, command, (path) => ({ kind: 'convert', path, to: resolve(to), ...options, ...(acceptFile === undefined ? {} : { acceptedFiles: acceptFile }) }), 'Converted.', image))
 }
 
 function registerCopy(cli: Cli, group: Group): void {

@@ -39,7 +39,7 @@ export async function prepare(context: ImageContext, work: DiskWork): Promise<Pr
   const given = targetOf(work)
   if (given !== null) await attempt(() => requireFreeTarget(context, given))
   const subject = work.kind === 'create' ? null : await attempt(() => findSubject(context, work.path, {
-    sourceFormat: 'sourceFormat' in work ? work.sourceFormat : undefined, mayBeDamaged: work.kind === 'check' || work.kind === 'repair',
+    sourceFormat: 'sourceFormat' in work ? work.sourceFormat : undefined, acceptedFiles: work.kind === 'convert' ? work.acceptedFiles : undefined, mayBeDamaged: work.kind === 'check' || work.kind === 'repair',
   }))
   if (subject !== null) {
     const why = subject.known === null ? whyNotForeign(work, subject) : whyNot(work.kind, subject.known)

@@ -25,19 +25,20 @@ export interface Subject {
 /**
  * Finds an image and looks whether it may be opened at all: what it is based on must lie where it may.
  * Throws `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `INVALID_INPUT`, `IMAGE_UNSUPPORTED`, `IMAGE_DAMAGED`, `BACKING_FILE_OUTSIDE`.
+ * @param acceptedFiles those outside that the person accepts it to be based on
  * @param mayBeDamaged it is to be checked or mended
  */
-export async function findSubject(context: ImageContext, wanted: string, { sourceFormat, mayBeDamaged = false }: { sourceFormat?: DiskFormat | undefined; mayBeDamaged?: boolean }): Promise<Subject> {
+export async function findSubject(context: ImageContext, wanted: string, { sourceFormat, acceptedFiles = [], mayBeDamaged = false }: { sourceFormat?: DiskFormat | undefined; acceptedFiles?: readonly string[] | undefined; mayBeDamaged?: boolean }): Promise<Subject> {
   requireAbsolute(wanted)
   const path = await realpath(wanted).catch((error: unknown) => {
     throw fileError(error, wanted, 'read')
   })
   const known = (await readCatalogue(context)).images.get(path) ?? null
-  const format = known?.format ?? (await foreignFormat(context, path, sourceFormat, mayBeDamaged))
+  const format = known?.format ?? (await foreignFormat(context, path, sourceFormat, acceptedFiles, mayBeDamaged))
   if (sourceFormat !== undefined && sourceFormat !== format) {
     throw new RingsideError('INVALID_INPUT', `This image is ${format}, and not ${sourceFormat}: ${path}`, { path, hint: 'Leave the format out.', issues: [{ path: 'sourceFormat', message: `It is ${format}.`, received: sourceFormat, severity: 'error' }] })
   }
-  await requireSafe(context, { path, format, known }, mayBeDamaged)
+  await requireSafe(context, { path, format, known }, acceptedFiles, mayBeDamaged)
   const found = await lstat(path)
   const virtualBytes = known?.virtualBytes ?? (format === 'raw' ? found.size : (await (await context.imageTool()).info(path, format)).virtualBytes)
   return { path, name: basename(path), format, known, virtualBytes, bytes: process.platform === 'win32' ? found.size : found.blocks * 512 }
@@ -47,8 +48,8 @@ export function requireAbsolute(path: string): void {
   if (!isAbsolute(path)) throw new RingsideError('INVALID_INPUT', `A path has to be complete, from the root: ${path.slice(0, 200)}`, { hint: 'Write the whole path.' })
 }
 
-async function foreignFormat(context: ImageContext, path: string, said: DiskFormat | undefined, mayBeDamaged: boolean): Promise<DiskFormat> {
-  const { report, faults } = await context.storage.examine(path)
+async function foreignFormat(context: ImageContext, path: string, said: DiskFormat | undefined, acceptedFiles: readonly string[], mayBeDamaged: boolean): Promise<DiskFormat> {
+  const { report, faults } = await context.storage.examine(path, acceptedFiles)
   const [fault] = faults.filter(({ code }) => !(mayBeDamaged && code === 'IMAGE_DAMAGED'))
   if (fault !== undefined) throw fault
   // That it is raw can be said of anything; whatever else is said shows in its first bytes.
@@ -57,9 +58,9 @@ async function foreignFormat(context: ImageContext, path: string, said: DiskForm
   throw new RingsideError('IMAGE_UNSUPPORTED', `Nothing in this file says that it is a disk image: ${path}`, { path, hint: 'Choose another file, or say that its format is raw if you know that it is a disk.' })
 }
 
-async function requireSafe(context: ImageContext, { path, format, known }: Pick<Subject, 'path' | 'format' | 'known'>, mayBeDamaged: boolean): Promise<void> {
+async function requireSafe(context: ImageContext, { path, format, known }: Pick<Subject, 'path' | 'format' | 'known'>, acceptedFiles: readonly string[], mayBeDamaged: boolean): Promise<void> {
   try {
-    await checkImage({ path, format, readOnly: true, label: 'disk image', encrypted: 'either' }, placesOf(context, known))
+    await checkImage({ path, format, readOnly: true, label: 'disk image', encrypted: 'either' }, { ...placesOf(context, known), baseFiles: acceptedFiles })
   } catch (error) {
     if (!mayBeDamaged || !isRingsideError(error, 'IMAGE_DAMAGED') || format !== 'qcow2') throw error
     // What it is based on still counts: QEMU opens that to check and to mend.

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { Issue } from '../errors'
 import { DiskFormat } from './devices'
+import { AcceptedFiles } from './image'
 import { MachineState } from './lifecycle'
 import { Orphan } from './snapshot'
 
@@ -19,8 +20,8 @@ export const DiskWork = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('create'), path: ImageFilePath, format: z.enum(['qcow2', 'raw']), sizeBytes: DiskBytes, preallocated: z.boolean().default(false) }),
   z.object({ kind: z.literal('grow'), path: ImageFilePath, sizeBytes: DiskBytes }),
   z.object({ kind: z.literal('shrink'), path: ImageFilePath, sizeBytes: DiskBytes }),
-  /** To a new file in another format; it stands alone, whatever the image is based on. */
-  z.object({ kind: z.literal('convert'), path: ImageFilePath, sourceFormat: SourceFormat, to: ImageFilePath, format: DiskFormat }),
+  /** To a new file, in another format or the same; it stands alone, whatever the image is based on. `acceptedFiles`: files elsewhere that it is based on, each accepted by the person. */
+  z.object({ kind: z.literal('convert'), path: ImageFilePath, sourceFormat: SourceFormat, acceptedFiles: AcceptedFiles.optional(), to: ImageFilePath, format: DiskFormat }),
   /** To a new file in the same format; it stands alone. */
   z.object({ kind: z.literal('copy'), path: ImageFilePath, sourceFormat: SourceFormat, to: ImageFilePath }),
   /**

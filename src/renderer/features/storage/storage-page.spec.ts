@@ -1,7 +1,7 @@
 import App from '@nuxt/ui/components/App.vue'
 import ui from '@nuxt/ui/vue-plugin'
 import { RingsideError } from '@shared/errors'
-import { DiskWorkKind, type DiskWork, type StorageImage, type StorageOverview } from '@shared/model'
+import { DiskWorkKind, type DiskWork, type ImageReport, type StorageImage, type StorageOverview } from '@shared/model'
 import { enableAutoUnmount, flushPromises, mount } from '@vue/test-utils'
 import { createPinia, setActivePinia } from 'pinia'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
@@ -25,6 +25,7 @@ const shown = (images: StorageImage[]): StorageOverview => ({ places: [place], i
 
 const overview = vi.fn<() => Promise<StorageOverview>>()
 const planWork = vi.fn()
+const inspect = vi.fn<(asked: { path: string; acceptedFiles: string[] }) => Promise<Partial<ImageReport>>>()
 const addPlace = vi.fn()
 const forgetPlace = vi.fn()
 const work = vi.fn<(work: DiskWork) => Promise<unknown>>()
@@ -36,7 +37,7 @@ beforeEach(() => {
   overview.mockReset()
   planWork.mockReset().mockResolvedValue({ title: 'x', steps: ['It is done.'], neededBytes: GiB, freeBytes: 2 * GiB, issues: [] })
   work.mockReset().mockResolvedValue(aJob(1, { kind: 'disk.check', title: 'Checking b.qcow2' }))
-  restore = replaceClient({ storage: { overview, planWork, work, addPlace, forgetPlace } } as unknown as Client)
+  restore = replaceClient({ storage: { overview, planWork, work, addPlace, forgetPlace, inspect } } as unknown as Client)
 })
 afterEach(() => { restore() })
 
@@ -103,6 +104,40 @@ test('what can’t be done says why; what can be done tells what will happen, an
   await flushPromises()
   expect(document.querySelector('[data-testid=storage-outcome]')?.textContent).toContain('It is sound.')
   expect(overview).toHaveBeenCalledTimes(2)
+})
+
+test('a file from elsewhere is brought in once exactly the file that it is based on was accepted', async () => {
+  overview.mockResolvedValue(shown([image('b.qcow2')]))
+  inspect.mockImplementation(({ acceptedFiles }) => Promise.resolve({ format: 'vmdk', ...(acceptedFiles.includes('/base.raw') ? {} : { unacceptedFile: '/base.raw' }) }))
+  vi.useFakeTimers()
+  try {
+    await open()
+    button('Bring in a file…').click()
+    await flushPromises()
+    const type = async (testid: string, text: string): Promise<void> => {
+      const field = document.querySelector<HTMLInputElement>(`[data-testid=${testid}]`)
+      if (field === null) throw new Error(`No field ${testid}`)
+      field.value = text
+      field.dispatchEvent(new Event('input', { bubbles: true }))
+      await vi.advanceTimersByTimeAsync(1000)
+      await flushPromises()
+    }
+    await type('bring-in-file', '/mnt/old/Server 2012.vmdk')
+    expect(document.querySelector<HTMLInputElement>('[data-testid=bring-in-target]')?.value).toBe('/images/Server 2012.qcow2')
+    expect(document.querySelector('[data-testid=bring-in-accept]')?.textContent).toContain('/base.raw')
+    document.querySelector<HTMLElement>('[data-dialog-go]')?.click()
+    await flushPromises()
+    expect(work).not.toHaveBeenCalled()
+    button('I trust it: use this file too').click()
+    await vi.advanceTimersByTimeAsync(1000)
+    await flushPromises()
+    expect(document.querySelector('[data-testid=storage-bring-in]')?.textContent).toContain('VMDK, by its first bytes')
+    document.querySelector<HTMLElement>('[data-dialog-go]')?.click()
+    await flushPromises()
+    expect(work).toHaveBeenCalledWith({ kind: 'convert', path: '/mnt/old/Server 2012.vmdk', to: '/images/Server 2012.qcow2', format: 'qcow2', acceptedFiles: ['/base.raw'] })
+  } finally {
+    vi.useRealTimers()
+  }
 })
 
 test('what the plan meets keeps it from being begun', async () => {

@@ -30,6 +30,14 @@ test('work that is done and work that failed are told once', async () => {
   ])
 })
 
+test('what fails by itself over and over is told once for each reason, until it works again', async () => {
+  const snapshot = { kind: 'snapshot.take', title: 'Taking an automatic snapshot of “web-01”', machineId: fakeIds.running, cancellable: true, automatic: true } as const
+  const full = (): Promise<void> => Promise.reject(new RingsideError('DISK_FULL', 'The disk is full.'))
+  const denied = (): Promise<void> => Promise.reject(new RingsideError('FILE_UNREADABLE', 'Permission denied.'))
+  for (const run of [full, full, denied, denied, () => Promise.resolve(), denied]) await host.jobs.ended(host.jobs.run(snapshot, run).id)
+  expect(notices.map(({ body }) => body)).toEqual(['The disk is full.', 'Permission denied.', 'Permission denied.'])
+})
+
 test('work that a person cancelled is not told', async () => {
   const job = host.jobs.run(work, ({ signal }) => new Promise((_done, failed) => {
     if (signal.aborted) failed(signal.reason as Error)

@@ -1,5 +1,5 @@
 import type { Disposer, HostServices } from '@core/app/services'
-import type { Job, MachineState } from '@shared/model'
+import { type Job, type MachineState, ToldFailures } from '@shared/model'
 
 /** A notification of the desktop. */
 export interface Notice {
@@ -15,6 +15,7 @@ export interface Notice {
  */
 export function watchForNotices({ machines, jobs }: Pick<HostServices, 'machines' | 'jobs'>, notify: (notice: Notice) => void): Disposer {
   const states = new Map<string, MachineState>(machines.list().map(({ id, state }) => [id, state]))
+  const told = new ToldFailures()
   const ended = new Set(jobs.list().filter((job) => job.state !== 'running').map((job) => job.id))
 
   const stopMachines = machines.onChange((change) => {
@@ -37,7 +38,7 @@ export function watchForNotices({ machines, jobs }: Pick<HostServices, 'machines
     const { job } = change
     if (job.state === 'running' || ended.has(job.id)) return
     ended.add(job.id)
-    const notice = noticeOf(job)
+    const notice = told.isNews(job) ? noticeOf(job) : null
     if (notice !== null) notify(notice)
   })
   return () => {

@@ -32,13 +32,13 @@ test('a running guest is asked and told through its worker', async () => {
   const { id } = await running({
     run: (command) => Promise.resolve({ ...result, stdoutBase64: Buffer.from(command.program).toString('base64') }),
     setPassword: (...given) => { passwords.push(given); return Promise.resolve() },
-    copyIn: (_order, onProgress) => { onProgress(0.5); return Promise.resolve() },
+    copyIn: (_order, onProgress) => { onProgress(0.5); return Promise.resolve(['Noted.']) },
   })
   expect(await fixture.supervisor.inGuest(id, 'guestRun', GuestCommand.parse({ program: 'ls' }))).toMatchObject({ exitCode: 3, stdoutBase64: 'bHM=' })
   await fixture.supervisor.inGuest(id, 'guestSetPassword', { user: 'ada', password: 'hunter2' })
   expect(passwords).toEqual([['ada', 'hunter2']])
   const fractions: (number | null)[] = []
-  await fixture.supervisor.inGuest(id, 'guestCopyIn', copy, { onProgress: (fraction) => fractions.push(fraction) })
+  expect(await fixture.supervisor.inGuest(id, 'guestCopyIn', copy, { onProgress: (fraction) => fractions.push(fraction) })).toEqual({ notes: ['Noted.'] })
   expect(fractions).toEqual([0.5])
   await expect(fixture.supervisor.inGuest(id, 'guestInfo', {})).rejects.toMatchObject({ code: 'CAPABILITY_MISSING' })
 })

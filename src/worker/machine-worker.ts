@@ -161,10 +161,7 @@ export class MachineWorker {
         return {}
       }
       case 'guestCopyIn':
-        return this.#withGuest(id, async ({ guest }, signal, report) => {
-          await guest.copyIn(parseInput('guestCopyIn', rawInput), report, signal)
-          return {}
-        })
+        return this.#withGuest(id, async ({ guest }, signal, report) => ({ notes: await guest.copyIn(parseInput('guestCopyIn', rawInput), report, signal) }))
       case 'guestCopyOut':
         return this.#withGuest(id, async ({ guest }, signal, report) => {
           await guest.copyOut(parseInput('guestCopyOut', rawInput), report, signal)

@@ -90,8 +90,10 @@ test('the file of a disk that a snapshot reads from stays, whatever is asked for
   await hardware.addDisk(id, { ...adding, source: { kind: 'new', sizeBytes: 16 * MiB } })
   const { folder } = await machines.get(id)
   const { id: snapshotId } = await snapshots.take(id, { name: 'with the disk', description: '', memory: false, quiesce: false })
-  // There is no trash here: the layer on top would go to it, and the machine is without the disk already.
-  await expect(hardware.removeDisk(id, { diskId: 'disk0', file: 'trash' })).rejects.toMatchObject({ code: 'CAPABILITY_MISSING' })
+  // There is no trash here, which is said while the machine still has the disk.
+  await expect(hardware.removeDisk(id, { diskId: 'disk0', file: 'trash' })).rejects.toMatchObject({ code: 'CAPABILITY_MISSING', message: expect.stringContaining('was not taken out') as string })
+  expect((await machines.get(id)).definition.disks).toHaveLength(1)
+  await hardware.removeDisk(id, { diskId: 'disk0', file: 'keep' })
   expect((await machines.get(id)).definition.disks).toEqual([])
   expect(await readdir(join(folder, 'disks'))).toContain('disk0.qcow2')
   await snapshots.revert(id, { snapshotId, memory: false, keepPresent: null, start: false })

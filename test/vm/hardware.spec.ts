@@ -3,10 +3,10 @@ import { readdirSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { constants, getPriority } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { DiskLimits } from '@shared/model'
 import { filesOf, launchPlan, TestMachine } from './support/engine-plan'
-import { fullGuest } from './support/full-guest'
+import { fullGuest, soundModules } from './support/full-guest'
 import type { LinuxGuest } from './support/guests'
 import { guestReady } from './support/initrd'
 import { SerialSession } from './support/serial-session'
@@ -86,13 +86,19 @@ test('a guest sees everything that it was given', async () => {
   expect(await again.run('echo $kept; cat /sys/class/net/eth0/carrier')).toMatch(/in-memory\s+0/u)
 })
 
-test('limits of a disk hold from its first moment, also after a snapshot has put another layer on top', async () => {
+test('what the guest plays is heard, and limits of a disk hold from its first moment, also after a snapshot has put another layer on top', async () => {
   const limits = DiskLimits.parse({ bytesPerSecond: 4 * 2 ** 20 })
-  const plan = await launchPlan(folder.path, { boot: boot(), memoryMiB: 256, disks: [{ ...own('disk0', 'virtio-blk'), limits }, own('free', 'virtio-blk')] })
+  const plan = await launchPlan(folder.path, { boot: boot(), memoryMiB: 256, sound: { model: 'es1370' }, disks: [{ ...own('disk0', 'virtio-blk'), limits }, own('free', 'virtio-blk')] })
   for (const id of ['disk0', 'free']) execFileSync(plan.qemu.imgPath, ['create', '-q', '-f', 'qcow2', join(plan.machineFolder, `disks/${id}.qcow2`), '64M'])
+  vi.stubEnv('RINGSIDE_AUDIO', 'wav')
   await using run = await TestMachine.start(plan)
+  vi.unstubAllEnvs()
   using serial = new SerialSession(await run.machine.openSerial(0))
   await serial.waitFor(guestReady)
+  // One second of noise, at 8 kHz.
+  expect(await serial.run(`for m in ${soundModules.join(' ')}; do insmod /modules/$m.ko 2>/dev/null; done; await-device /dev/dsp; head -c 8000 /dev/urandom >/dev/dsp; echo played $?`)).toContain('played 0')
+  // QEMU writes it by pieces.
+  await expect.poll(async () => (await readFile(join(plan.runtimeFolder, 'qemu.wav'))).subarray(44).some((byte) => byte !== 0)).toBe(true)
   /** Milliseconds that the guest takes to write 12 MiB. */
   const writing = async (device: string): Promise<number> => {
     const said = await serial.run(`a=$(cut -d' ' -f1 /proc/uptime); dd if=/dev/zero of=${device} bs=1M count=12 oflag=direct 2>/dev/null; b=$(cut -d' ' -f1 /proc/uptime); echo took $a $b`)

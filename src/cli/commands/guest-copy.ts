@@ -7,7 +7,7 @@ export function registerGuestCopy(cli: Cli, group: Pick<Cli, 'command'>): void {
   const command = group
     .command('copy <from> <to>', 'Copies a file into the guest, or out of it.')
     .option('--overwrite', 'replace a file that is there')
-    .addHelpText('after', '\nThe side of the guest is written <machine>:<whole path>. A path that ends in a slash is a folder, in which the file keeps its name.\nA file appears under its name when it is whole. One that is replaced in the guest gets the owner and the permissions of a new one.\n\nExamples:\n  ringside guest copy site.tar.gz web-01:/tmp/\n  ringside guest copy web-01:/var/log/syslog .\n  ringside guest copy report.txt "windows-11:C:\\Users\\ada\\report.txt" --overwrite')
+    .addHelpText('after', '\nThe side of the guest is written <machine>:<whole path>. A path that ends in a slash is a folder, in which the file keeps its name.\nA file appears under its name when it is whole. One that is replaced in the guest hands on its owner and its permissions.\n\nExamples:\n  ringside guest copy site.tar.gz web-01:/tmp/\n  ringside guest copy web-01:/var/log/syslog .\n  ringside guest copy report.txt "windows-11:C:\\Users\\ada\\report.txt" --overwrite')
   command.action((from: string, to: string, options: { overwrite?: boolean }) =>
     cli.perform(command, async (run) => {
       const [source, target] = [sideOfGuest(from), sideOfGuest(to)]

@@ -69,7 +69,7 @@ export function createJobs(): Jobs & {
     run(what, work) {
       const abort = new AbortController()
       const job: Job = {
-        id: randomUUID(), ...what, state: 'running', progress: null, step: 'Starting', notes: [], startedAt: new Date().toISOString(), endedAt: null, error: null,
+        id: randomUUID(), automatic: false, ...what, state: 'running', progress: null, step: 'Starting', notes: [], startedAt: new Date().toISOString(), endedAt: null, error: null,
       }
       const { promise: ended, resolve } = Promise.withResolvers<Job>()
       const entry: Entry = { job, abort, ended, announcedAt: performance.now(), timer: null }

@@ -89,7 +89,7 @@ export interface Jobs {
   list(): Job[]
   /** Starts work and returns at once; failures rest in the job. */
   run(
-    what: { kind: JobKind; title: string; machineId: string | null; cancellable: boolean },
+    what: { kind: JobKind; title: string; machineId: string | null; cancellable: boolean; automatic?: boolean },
     work: (reporter: RunningJob) => Promise<{ machineId?: string } | void>,
   ): Job
   /** Resolves when the job has ended, however. */

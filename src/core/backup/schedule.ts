@@ -134,7 +134,7 @@ export class BackupSchedule {
   /** Runs a job that leaves nothing behind in the list but its failure's being told. Throws the failure, unless it only came at a bad time. */
   async #run(what: Pick<Job, 'kind' | 'title' | 'machineId'>, work: (reporter: JobReporter) => Promise<void>): Promise<Job> {
     const { jobs } = this.options
-    const ended = await jobs.ended(jobs.run({ ...what, cancellable: true }, work).id)
+    const ended = await jobs.ended(jobs.run({ ...what, cancellable: true, automatic: true }, work).id)
     jobs.dismiss(ended.id)
     if (ended.state === 'failed' && ended.error?.code !== 'ILLEGAL_STATE') throw reviveError(ended.error)
     return ended

@@ -248,8 +248,8 @@ export interface EngineGuest {
   /** Resolves when the program has ended or was killed. */
   run(command: GuestCommand, signal: AbortSignal): Promise<GuestCommandResult>
   setPassword(user: string, password: string): Promise<void>
-  /** @param order paths of files, both absolute */
-  copyIn(order: { hostPath: string; guestPath: string; overwrite: boolean }, onProgress: (fraction: number | null) => void, signal: AbortSignal): Promise<void>
+  /** @param order paths of files, both absolute. @returns what is to be known about it, a sentence each */
+  copyIn(order: { hostPath: string; guestPath: string; overwrite: boolean }, onProgress: (fraction: number | null) => void, signal: AbortSignal): Promise<string[]>
   /** @param order `partialPath` must not exist, and is removed when the copy breaks */
   copyOut(order: { guestPath: string; partialPath: string }, onProgress: (fraction: number | null) => void, signal: AbortSignal): Promise<void>
 }

@@ -20,7 +20,7 @@ export interface GuestReach {
   inGuest(id: string, work: 'guestInfo', input: object): Promise<GuestInfo>
   inGuest(id: string, work: 'guestRun', input: GuestCommand, options: { signal: AbortSignal }): Promise<GuestCommandResult>
   inGuest(id: string, work: 'guestSetPassword', input: { user: string; password: string }): Promise<object>
-  inGuest(id: string, work: 'guestCopyIn', input: { hostPath: string; guestPath: string; overwrite: boolean }, options: CopyOptions): Promise<object>
+  inGuest(id: string, work: 'guestCopyIn', input: { hostPath: string; guestPath: string; overwrite: boolean }, options: CopyOptions): Promise<{ notes: string[] }>
   inGuest(id: string, work: 'guestCopyOut', input: { guestPath: string; partialPath: string }, options: CopyOptions): Promise<object>
 }
 
@@ -49,8 +49,9 @@ export class GuestService implements Guests {
     const source = requireHostPath(hostPath)
     const target = guestTarget(guestPath, source)
     const options = copyOptions(reporter, `Copying to ${target}`)
-    await this.#reach(id, (machines) => machines.inGuest(id, 'guestCopyIn', { hostPath: source, guestPath: target, overwrite }, options))
+    const { notes } = await this.#reach(id, (machines) => machines.inGuest(id, 'guestCopyIn', { hostPath: source, guestPath: target, overwrite }, options))
     reporter.note?.(`Copied to ${target} in the guest.`)
+    for (const note of notes) reporter.note?.(note)
   }
 
   async copyOut(id: string, { hostPath, guestPath, overwrite }: GuestCopy, reporter: JobReporter): Promise<void> {

@@ -1,6 +1,6 @@
 import { lstat, realpath, rename, rm } from 'node:fs/promises'
 import { basename, isAbsolute, relative, sep } from 'node:path'
-import { RingsideError } from '@shared/errors'
+import { isRingsideError, RingsideError } from '@shared/errors'
 import type { Disk, HardwareDifference, MachineHardware, NewDisk, RemoveDisk } from '@shared/model'
 import type { JobReporter } from '../app/services'
 import { fileError, isDiskFull, makeFolder, syncFolder } from '../config'
@@ -8,7 +8,9 @@ import { newDiskOptions } from '../creation'
 import { checkImage } from '../engine/qemu'
 import { imagePath, ownDiskPath } from '../library'
 import { baseFoldersOf } from '../library/base-folders'
+import { trashObstacle } from '../library/system-trash'
 import { cleanUp } from '../snapshot/clean-up'
+import type { SnapshotContext } from '../snapshot/context'
 import { hasLayers } from '../snapshot/definition-layers'
 import { findOrphans } from '../snapshot/orphans'
 import { syncFile } from '../snapshot/overlays'
@@ -140,13 +142,14 @@ async function ownPathOf(folder: string, path: string): Promise<string | null> {
 /**
  * Takes a disk out of a machine that the caller holds. Its file goes to the trash where that is asked for, it lies in the machine's folder, QEMU has let go of it, and neither snapshots
  * nor clones read from it; otherwise it stays, which a note tells.
- * Throws `NOT_FOUND`, and `CAPABILITY_MISSING` where there is no trash, the disk being out already.
+ * Throws `NOT_FOUND`, and `CAPABILITY_MISSING` where there is no trash, before anything is done. Where that only shows when the disk is out, a note tells that the file stays.
  */
 export async function removeDisk(work: HardwareWork, { diskId, file }: RemoveDisk, reporter: JobReporter): Promise<HardwareDifference[]> {
   const { held, context } = work
   const { definition } = held.stored
   const disk = definition.disks.find(({ id }) => id === diskId)
   if (disk === undefined) throw new RingsideError('NOT_FOUND', `“${definition.name}” has no disk “${diskId}”.`, { hint: 'It may have been taken out already.' })
+  if (file === 'trash' && disk.image.kind === 'own') await requireTrash(context.snapshots.trash, held.stored.paths.folder)
   reporter.report(null, 'Taking the disk out')
   const stored = hardwareOf(definition)
   const wanted = { ...stored, disks: stored.disks.filter(({ id }) => id !== diskId), boot: { ...stored.boot, order: stored.boot.order.filter((id) => id !== diskId) } }
@@ -156,6 +159,14 @@ export async function removeDisk(work: HardwareWork, { diskId, file }: RemoveDis
   if (file === 'trash') await trashFile(work, disk, reporter)
   context.snapshotsChanged(held.id)
   return differences
+}
+
+async function requireTrash(trash: SnapshotContext['trash'], folder: string): Promise<void> {
+  const obstacle = trash === null ? 'This system has no trash.' : await trashObstacle()
+  if (obstacle === null) return
+  throw new RingsideError('CAPABILITY_MISSING', `The disk was not taken out, since its file can’t go to the trash. ${obstacle}`, {
+    path: folder, hint: 'Keep the file, and delete it permanently afterwards; that can’t be undone.',
+  })
 }
 
 async function trashFile({ context, held }: HardwareWork, disk: Disk, reporter: JobReporter): Promise<void> {
@@ -174,7 +185,13 @@ async function trashFile({ context, held }: HardwareWork, disk: Disk, reporter: 
     reporter.note?.(held.live && names.of(image.path).some(({ kind }) => kind === 'run') ? 'The machine still has the disk until it is off, so its file stays.' : 'Snapshots or clones read from its file, so it stays.')
     return
   }
-  await cleanUp(work, goes, { permanently: false })
+  try {
+    await cleanUp(work, goes, { permanently: false })
+  } catch (error) {
+    if (!isRingsideError(error, 'CAPABILITY_MISSING')) throw error
+    reporter.note?.(`The disk is out, and its file is left over until you delete it. ${error.message}`)
+    return
+  }
   if (goes.length < own.length) reporter.note?.('Snapshots or clones read from older layers of it; these stay.')
 }
 

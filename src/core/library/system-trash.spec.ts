@@ -23,3 +23,17 @@ test.runIf(process.platform === 'linux')('a folder goes to the trash whole, what
   vi.unstubAllEnvs()
   await rm(folder, { recursive: true })
 })
+
+test('a trash that can’t be written to is known of before something goes to it', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'ringside-trash-'))
+  const { trashObstacle } = await import('./system-trash')
+  try {
+    expect(await trashObstacle({ HOME: folder }, 'linux')).toBeNull()
+    await writeFile(join(folder, '.local'), 'no folder')
+    expect(await trashObstacle({ HOME: folder }, 'linux')).toContain(join(folder, '.local/share/Trash'))
+    expect(await trashObstacle({ HOME: folder, XDG_DATA_HOME: join(folder, 'data') }, 'linux')).toBeNull()
+    expect(await trashObstacle({ HOME: folder }, 'darwin')).toBeNull()
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+})

@@ -103,7 +103,7 @@ export const workerCommands = {
   guestRun: { input: GuestCommand, output: GuestCommandResult },
   guestSetPassword: { input: z.object({ user: z.string(), password: z.string() }), output: Nothing },
   /** Both send `progress`; `cancel` stops them. */
-  guestCopyIn: { input: z.object({ hostPath: z.string(), guestPath: z.string(), overwrite: z.boolean() }), output: Nothing },
+  guestCopyIn: { input: z.object({ hostPath: z.string(), guestPath: z.string(), overwrite: z.boolean() }), output: z.object({ notes: z.array(z.string()) }) },
   guestCopyOut: { input: z.object({ guestPath: z.string(), partialPath: z.string() }), output: Nothing },
   /** See `EngineHardware.changeHardware`. */
   changeHardware: { input: LiveChange, output: Nothing },

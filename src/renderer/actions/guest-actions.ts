@@ -12,20 +12,26 @@ export interface GuestActions {
   setPassword: Action
 }
 
-/** What can be done in a guest through its agent. @param info what the guest has told; null: nothing yet */
-export function useGuestActions(machine: MaybeRefOrGetter<MachineView>, info: MaybeRefOrGetter<GuestInfo | null>): GuestActions {
+/**
+ * What can be done in a guest through its agent.
+ * @param info what the guest has told; null: nothing yet. Left out where nobody asks it: the dialogs do, and say what stands in the way
+ */
+export function useGuestActions(machine: MaybeRefOrGetter<MachineView | undefined>, info?: MaybeRefOrGetter<GuestInfo | null>): GuestActions {
   const connection = useConnectionStore()
   const window = useWindowStore()
 
   const whyNot = (ability: GuestAbility) => computed(() => {
     if (!connection.isOpen) return 'There is no connection to the host.'
-    const refused = whyRefused('useGuest', toValue(machine))
-    if (refused !== null) return refused
+    const view = toValue(machine)
+    if (!view) return 'No machine is selected.'
+    const refused = whyRefused('useGuest', view)
+    if (refused !== null || info === undefined) return refused
     const told = toValue(info)
     return told === null ? 'The guest’s agent has not answered.' : (told.cannot[ability] ?? null)
   })
   const opens = (type: Extract<MachineDialog['type'], 'runInGuest' | 'copyIn' | 'copyOut' | 'guestPassword'>) => (): Promise<void> => {
-    window.dialog = { type, machineId: toValue(machine).id }
+    const view = toValue(machine)
+    if (view) window.dialog = { type, machineId: view.id }
     return Promise.resolve()
   }
   return {

@@ -1,3 +1,4 @@
+import type { GuestActions } from './guest-actions'
 import type { Action } from './use-action'
 
 /** An entry of a menu made of an action: disabled with its reason underneath. */
@@ -8,7 +9,9 @@ export interface ActionMenuItem {
   disabled: boolean
   description?: string
   kbds?: string[]
-  onSelect: () => void
+  /** Absent: it opens `children`. */
+  onSelect?: () => void
+  children?: ActionMenuItem[][]
 }
 
 export function menuItem(action: Action, options: { label?: string; dangerous?: boolean; kbds?: string[] } = {}): ActionMenuItem {
@@ -22,4 +25,9 @@ export function menuItem(action: Action, options: { label?: string; dangerous?: 
     ...(options.kbds ? { kbds: options.kbds } : {}),
     onSelect: () => void action.run(),
   }
+}
+
+/** What can be done in the guest, as a menu of its own. */
+export function guestMenu({ run, copyIn, copyOut, setPassword }: GuestActions): ActionMenuItem {
+  return { label: 'In the guest', icon: 'i-lucide-message-circle', disabled: false, children: [[menuItem(run)], [menuItem(copyIn), menuItem(copyOut)], [menuItem(setPassword)]] }
 }

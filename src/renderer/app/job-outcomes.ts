@@ -1,4 +1,4 @@
-import type { JobKind } from '@shared/model'
+import { type JobKind, ToldFailures } from '@shared/model'
 import { onScopeDispose } from 'vue'
 import { useRouter } from 'vue-router'
 import { notify, notifyError } from '../ui/notices'
@@ -17,7 +17,9 @@ export function useJobOutcomes(): void {
   const machines = useMachinesStore()
   const router = useRouter()
   const view = useWindowStore()
+  const told = new ToldFailures()
   onScopeDispose(jobs.onEnd((job) => {
+    if (!told.isNews(job)) return
     if (job.state === 'failed' && job.error) {
       // The open wizard tells of its own failure, in place.
       if (job.kind === 'machine.create' && view.wizardOpen) return
@@ -65,13 +67,16 @@ export function useJobOutcomes(): void {
         return
       case 'guest.copyIn':
       case 'guest.copyOut':
-        if (jobs.isOwn(job.id)) notify({ kind: 'done', title: job.notes[0] ?? `${job.title}: done` })
+        if (jobs.isOwn(job.id)) notify({ kind: 'done', title: job.notes[0] ?? `${job.title}: done`, ...(job.notes.length > 1 ? { text: job.notes.slice(1).join(' ') } : {}) })
+        return
+      case 'disk.remove':
+        // What became of its file is nowhere to be seen.
+        if (jobs.isOwn(job.id) && job.notes.length > 0) notify({ kind: 'info', title: `${job.title}: done`, text: job.notes.join(' ') })
         return
       case 'machine.save':
       case 'machine.delete':
       case 'disk.import':
       case 'disk.add':
-      case 'disk.remove':
       case 'disk.create':
       case 'disk.resize':
       case 'disk.compact':

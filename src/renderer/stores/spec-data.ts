@@ -16,7 +16,7 @@ export function aMachine(n: number, state: MachineState = 'stopped', changes: Pa
 
 export function aJob(n: number, changes: Partial<Job> = {}): Job {
   return {
-    id: id(n), kind: 'machine.create', title: `Creating ${String(n)}`, machineId: null, state: 'running', progress: null, step: '', cancellable: true, notes: [],
+    id: id(n), kind: 'machine.create', title: `Creating ${String(n)}`, machineId: null, state: 'running', progress: null, step: '', cancellable: true, automatic: false, notes: [],
     startedAt: `2026-11-21T08:00:0${String(n)}.000Z`, endedAt: null, error: null, ...changes,
   }
 }

@@ -17,6 +17,8 @@ export const Job = z.object({
   /** What it is doing now, a few words. */
   step: z.string(),
   cancellable: z.boolean(),
+  /** By a schedule: nobody waits for it. */
+  automatic: z.boolean().default(false),
   /** What is to be known about its outcome, a sentence each. */
   notes: z.array(z.string()).default([]),
   startedAt: z.string(),
@@ -24,3 +26,18 @@ export const Job = z.object({
   error: ErrorShape.nullable(),
 })
 export type Job = z.infer<typeof Job>
+
+/** Tells of the failures of what goes on by itself once for each reason, until it succeeds or fails for another one. */
+export class ToldFailures {
+  readonly #told = new Map<string, string>()
+
+  /** Whether somebody has to be told of how a job ended. */
+  isNews({ kind, machineId, automatic, state, error }: Job): boolean {
+    if (!automatic) return true
+    const what = `${kind} ${machineId ?? ''}`
+    if (state === 'succeeded') this.#told.delete(what)
+    if (state !== 'failed' || error === null || this.#told.get(what) === error.message) return false
+    this.#told.set(what, error.message)
+    return true
+  }
+}

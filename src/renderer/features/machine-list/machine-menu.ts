@@ -1,14 +1,16 @@
 import { isLive, type MachineView } from '@shared/model'
 import { computed, type ComputedRef, type Ref } from 'vue'
 import { useRouter } from 'vue-router'
+import { useGuestActions } from '../../actions/guest-actions'
 import { useMachineActions } from '../../actions/machine-actions'
-import { menuItem, type ActionMenuItem } from '../../actions/menu'
+import { guestMenu, menuItem, type ActionMenuItem } from '../../actions/menu'
 import { useWindowStore } from '../../stores/window.store'
 import { keyLabels } from '../../ui/keys'
 
 /** The context menu of a machine in the list. */
 export function useMachineMenu(machine: Ref<MachineView | undefined>): ComputedRef<ActionMenuItem[][]> {
   const actions = useMachineActions(machine)
+  const guest = useGuestActions(machine)
   const view = useWindowStore()
   const router = useRouter()
   return computed(() => {
@@ -39,6 +41,7 @@ export function useMachineMenu(machine: Ref<MachineView | undefined>): ComputedR
     return [
       [start, ...disposable, open],
       powered.map(withoutReason),
+      state === 'running' ? [guestMenu(guest)] : [],
       copies,
       [rename, ...reveal],
       [menuItem(actions.delete, { dangerous: true, kbds: ['Del'] })],

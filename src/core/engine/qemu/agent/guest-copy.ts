@@ -6,43 +6,58 @@ import { isRingsideError, RingsideError } from '@shared/errors'
 import { fileError } from '../../../config'
 import type { AgentLine } from './agent-line'
 import { chunkBytes, GuestFile } from './guest-file'
-import { runTool } from './guest-run'
+import { giveRights, namingIn, removeLeftovers, rightsOf, runNaming } from './guest-naming'
 
 export interface CopyWork {
   onProgress: (fraction: number | null) => void
   signal: AbortSignal
 }
 
-/** How long the guest may take to rename or remove a file. */
-const toolMs = 10_000
 /** A file that does not say how long it is, such as those in /proc, is copied up to here. */
 const unknownLengthBytes = 64 * 2 ** 20
 /** What stays free on the drive of this computer. */
 const spareBytes = 64 * 2 ** 20
 
+/** Files that are being written in the guests of this process. What else has such a name was left by a process that is gone. */
+const writing = new Set<string>()
+
 /**
  * Copies a file of this computer into the guest: under a temporary name beside the target, which it is given when it is whole. What breaks or is cancelled leaves nothing there, as
- * long as the guest answers.
+ * long as the guest answers; what a process that was killed left of a copy to the same target is removed. A file that is replaced hands on its owner and its permissions.
+ * @returns what is to be known about it, a sentence each
  */
-export async function copyIn(line: AgentLine, { hostPath, guestPath, overwrite }: { hostPath: string; guestPath: string; overwrite: boolean }, work: CopyWork): Promise<void> {
+export async function copyIn(line: AgentLine, { hostPath, guestPath, overwrite }: { hostPath: string; guestPath: string; overwrite: boolean }, work: CopyWork): Promise<string[]> {
   const source = await openSource(hostPath)
+  const names = namingIn(guestPath)
+  const temporary = `${guestPath}.${randomBytes(4).toString('hex')}.part`
+  writing.add(temporary)
   try {
     throwIfCancelled(work.signal)
-    await checkTarget(line, guestPath, overwrite)
-    const temporary = `${guestPath}.${randomBytes(4).toString('hex')}.part`
-    const names = namingIn(guestPath)
+    const isThere = await checkTarget(line, guestPath, overwrite)
+    await removeLeftovers(line, guestPath, writing)
     try {
       await writeAll(line, source, temporary, work)
-      const { isWell, said } = await runTool(line, ...names.move(temporary, guestPath, overwrite), toolMs)
-      if (!isWell) throw new RingsideError('GUEST_FAILED', `The file could not be given its name in the guest: ${said.trim().slice(0, 200)}`, { path: guestPath })
+      const notes = isThere ? await handOnRights(line, guestPath, temporary) : []
+      const failed = await runNaming(line, names.move(temporary, guestPath, overwrite))
+      if (failed !== null) throw new RingsideError('GUEST_FAILED', `The file could not be given its name in the guest: ${failed}`, { path: guestPath })
       if (!overwrite && (await exists(line, temporary))) throw taken(guestPath)
+      return notes
     } catch (error) {
-      await removeFrom(line, temporary, names, error)
+      await removeFrom(line, temporary, error)
       throw error
     }
   } finally {
+    writing.delete(temporary)
     await source.handle.close()
   }
+}
+
+/** Gives a file the owner and the permissions of the one that it replaces. @returns what is to be known where that can't be */
+async function handOnRights(line: AgentLine, replaced: string, file: string): Promise<string[]> {
+  if (!replaced.startsWith('/')) return ['The file that was replaced has the permissions of its folder now, as a new one has.']
+  const rights = await rightsOf(line, replaced)
+  if (rights !== null && (await giveRights(line, file, rights))) return []
+  return [`The guest could not hand on the owner and the permissions of the file that was replaced${rights === null ? '' : ` (${rights.owner}, ${rights.mode})`}; it has those of a new one.`]
 }
 
 /**
@@ -133,19 +148,20 @@ async function requireRoom(path: string, bytes: number): Promise<void> {
   throw new RingsideError('DISK_FULL', `The guest says that the file has ${String(bytes)} bytes; ${dirname(path)} has ${String(free)} free.`, { path: dirname(path), hint: 'Choose another drive.' })
 }
 
-/** Refuses a target that is there already, or that is a folder. */
-async function checkTarget(line: AgentLine, path: string, overwrite: boolean): Promise<void> {
+/** Refuses a target that is there already, or that is a folder. @returns whether there is one */
+async function checkTarget(line: AgentLine, path: string, overwrite: boolean): Promise<boolean> {
   let file: GuestFile
   try {
     file = await GuestFile.open(line, path, 'r')
   } catch (error) {
-    if (isMissing(error)) return
+    if (isMissing(error)) return false
     throw describe(error, path)
   }
   try {
     if (!overwrite) throw taken(path)
     // A folder can be opened, and not read.
     await file.read().catch((error: unknown) => { throw isRingsideError(error, 'GUEST_FAILED') ? new RingsideError('NOT_A_FILE', `In the guest, ${path} is no file.`, { path, hint: 'End the path with a slash to copy into a folder.' }) : error })
+    return true
   } finally {
     await file.close().catch(() => undefined)
   }
@@ -185,33 +201,10 @@ function taken(path: string): RingsideError {
   return new RingsideError('FILE_EXISTS', `There is a file ${path} in the guest already.`, { path, hint: 'Choose another name, or say that it is to be replaced.' })
 }
 
-/** The agent has no command to rename or to remove a file, so a program of the guest does it. */
-interface Naming {
-  move(from: string, to: string, overwrite: boolean): [string, string[]]
-  remove(path: string): [string, string[]]
-}
-
-const posixNaming: Naming = {
-  move: (from, to, overwrite) => ['mv', [overwrite ? '-f' : '-n', '--', from, to]],
-  remove: (path) => ['rm', ['-f', '--', path]],
-}
-
-const windowsNaming: Naming = {
-  move: (from, to) => ['cmd.exe', ['/c', 'move', '/Y', from, to]],
-  remove: (path) => ['cmd.exe', ['/c', 'del', '/F', '/Q', path]],
-}
-
-function namingIn(path: string): Naming {
-  if (path.startsWith('/')) return posixNaming
-  // These mean something to cmd.exe, some of them between quotation marks too.
-  if (!/["%&|<>^!\r\n]/u.test(path)) return windowsNaming
-  throw new RingsideError('INVALID_INPUT', 'A file can’t be copied to a path with any of " % & | < > ^ ! in it.', { path, hint: 'Copy it to another name, and rename it in the guest.' })
-}
-
-async function removeFrom(line: AgentLine, path: string, names: Naming, because: unknown): Promise<void> {
+async function removeFrom(line: AgentLine, path: string, because: unknown): Promise<void> {
   // Nothing was made.
   if (isRingsideError(because, 'FILE_NOT_FOUND')) return
-  const isGone = await runTool(line, ...names.remove(path), toolMs).then(({ isWell }) => isWell, () => false)
+  const isGone = await runNaming(line, namingIn(path).remove([path])).then((failed) => failed === null, () => false)
   if (isGone) return
   const words = because instanceof Error ? because.message : String(because)
   const code = isRingsideError(because) ? because.code : 'GUEST_FAILED'

@@ -212,7 +212,24 @@ describe('copies', () => {
     const hostPath = join(folder, 'source')
     await writeFile(hostPath, 'abc')
     await expect(fake.guest.copyIn({ hostPath, guestPath: '/x', overwrite: false }, () => undefined, never)).rejects.toMatchObject({ code: 'GUEST_FAILED', message: expect.stringContaining('No space left') as string })
-    expect(programs).toEqual([['rm', '-f', '--', expect.stringMatching(/^\/x\.[0-9a-f]{8}\.part$/u)]])
+    expect(programs).toEqual([expect.arrayContaining(['sh', '-c', '/x']), ['rm', '-f', '--', expect.stringMatching(/^\/x\.[0-9a-f]{8}\.part$/u)]])
+  })
+
+  test('what the guest says is left over is removed only where its name is that of an unfinished copy, and rights that it can’t hand on are told of', async () => {
+    const programs: string[][] = []
+    const said = Buffer.from(['/x.0123abcd.part', '/x', '/etc/passwd', '/x.0123abcd.part/../y', '/x.01234567.part', ''].join('\0')).toString('base64')
+    fake.knows({
+      'guest-file-open': () => 1, 'guest-file-read': () => ({ count: 0, 'buf-b64': '', eof: true }), 'guest-file-write': ({ 'buf-b64': bytes }) => ({ count: Buffer.from(String(bytes), 'base64').length }),
+      'guest-file-flush': () => ({}), 'guest-file-close': () => ({}),
+      'guest-exec': ({ path, arg }) => { programs.push([String(path), ...(arg as string[])]); return { pid: programs.length } },
+      'guest-exec-status': ({ pid }) => ({ exited: true, exitcode: programs[Number(pid) - 1]?.[0] === 'stat' ? 1 : 0, ...(programs[Number(pid) - 1]?.[0] === 'sh' ? { 'out-data': said } : {}) }),
+    })
+    const hostPath = join(folder, 'source')
+    await writeFile(hostPath, 'abc')
+    const notes = await fake.guest.copyIn({ hostPath, guestPath: '/x', overwrite: true }, () => undefined, never)
+    expect(notes).toEqual([expect.stringContaining('could not hand on the owner and the permissions')])
+    expect(programs.map(([program]) => program)).toEqual(['sh', 'rm', 'stat', 'stat', 'mv'])
+    expect(programs[1]).toEqual(['rm', '-f', '--', '/x.0123abcd.part', '/x.01234567.part'])
   })
 
   test('a folder or a pipe is not copied in', async () => {

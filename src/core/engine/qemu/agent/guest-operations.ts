@@ -22,8 +22,8 @@ export class GuestOperations implements EngineGuest {
     await this.requireLine().ask('guest-set-user-password', { username: user, password: Buffer.from(password, 'utf8').toString('base64'), crypted: false }, { limitMs: 30_000 })
   }
 
-  async copyIn(order: { hostPath: string; guestPath: string; overwrite: boolean }, onProgress: (fraction: number | null) => void, signal: AbortSignal): Promise<void> {
-    await copyIn(this.requireLine(), order, { onProgress, signal })
+  async copyIn(order: { hostPath: string; guestPath: string; overwrite: boolean }, onProgress: (fraction: number | null) => void, signal: AbortSignal): Promise<string[]> {
+    return copyIn(this.requireLine(), order, { onProgress, signal })
   }
 
   async copyOut(order: { guestPath: string; partialPath: string }, onProgress: (fraction: number | null) => void, signal: AbortSignal): Promise<void> {

@@ -76,7 +76,7 @@ const soundCards: Record<SoundModel, { driver: string; codec?: string }> = {
 export function addSound(list: ArgumentList, pci: PciBus, { definition, audioDriver }: ArgvInput): void {
   const { sound } = definition
   if (sound === null) return
-  if (audioDriver === 'none') list.note('The machine’s sound is not heard: this QEMU has no way to the sound of this computer.')
+  if (audioDriver === 'none') list.note('The machine’s sound is not heard: QEMU finds no way to the sound of this computer now (a sound server that runs, or a card).')
   list.add('-audiodev', options(option('driver', audioDriver), option('id', audioId)))
   const { driver, codec } = soundCards[sound.model]
   if (codec !== undefined) {

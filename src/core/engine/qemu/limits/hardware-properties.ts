@@ -154,7 +154,7 @@ function screenProperties({ display }: MachineDefinition, surroundings: Hardware
     property('display.resolution.height', 'Height', 'yres', 'The resolution that the guest is offered first.', 'number', { minimum: 200, maximum: 4320, unit: 'pixels', obstacle: none }),
     property('display.acceleration3d', '3D acceleration', 'virtio-vga-gl, egl-headless', 'This computer’s graphics processor draws for the guest. Memory can’t be saved meanwhile, so snapshots are of the disks only.', 'switch', { obstacle: drawingObstacle(display, surroundings) }),
     property('pointer', 'Pointer', 'usb-tablet', 'How the guest learns of the mouse.', 'choice', { choices: choicesOf(pointers, surroundings) }),
-    property('sound.model', 'Sound card', '-device, -audiodev', 'Which sound card the guest sees.', 'choice', { choices: choicesOf(soundModels, surroundings) }),
+    property('sound.model', 'Sound card', '-device, -audiodev', 'Which sound card the guest sees. It is heard on the computer that the machine runs on, through PipeWire, PulseAudio or ALSA, Core Audio, or DirectSound; not in a browser elsewhere.', 'choice', { choices: choicesOf(soundModels, surroundings) }),
   ]
 }
 

@@ -17,9 +17,12 @@ const patienceMs = 5_000
 /**
  * The best way to the host's sound that works now: QEMU is started with each that it has, caged as the machine will be, since a sound server can be missing and one that QEMU would have
  * to start itself is more than its cage lets it do. Asked at every start, as sound servers come and go with the session. `none` where none works, or the machine has no sound card.
+ * `RINGSIDE_AUDIO` names another one that QEMU has, such as `jack`; it is not tried beforehand.
  */
-export async function chooseAudioDriver({ sound }: Pick<MachineDefinition, 'sound'>, qemu: Pick<QemuReport, 'systemPath' | 'audioDrivers' | 'features'>, platform: NodeJS.Platform = process.platform): Promise<string> {
+export async function chooseAudioDriver({ sound }: Pick<MachineDefinition, 'sound'>, qemu: Pick<QemuReport, 'systemPath' | 'audioDrivers' | 'features'>, platform: NodeJS.Platform = process.platform, environment: NodeJS.ProcessEnv = process.env): Promise<string> {
   if (sound === null) return 'none'
+  const asked = environment['RINGSIDE_AUDIO']
+  if (asked !== undefined && qemu.audioDrivers?.includes(asked) === true) return asked
   for (const driver of candidates[platform] ?? []) {
     if (qemu.audioDrivers?.includes(driver) === true && (driver !== 'alsa' || (await hasSoundCard())) && (await works(qemu, driver))) return driver
   }

@@ -181,7 +181,9 @@ const colours = HighlightStyle.define([
 ])
 const look = EditorView.theme({
   '&': { height: '100%', fontSize: '12px', backgroundColor: 'var(--ui-bg-stage)', color: 'var(--ui-text-highlighted)' },
-  '&.cm-focused': { outline: '2px solid var(--ui-primary)', outlineOffset: '-2px' },
+  '&.cm-focused': { outline: 'none' },
+  // Above the line numbers, which an outline would run below.
+  '&.cm-focused::after': { content: '""', position: 'absolute', inset: '0', border: '2px solid var(--ui-primary)', pointerEvents: 'none', zIndex: '300' },
   '.cm-scroller': { fontFamily: 'var(--font-mono)', lineHeight: '20px' },
   '.cm-content': { padding: '12px 0', caretColor: 'var(--ui-text-highlighted)', userSelect: 'text' },
   '.cm-content:focus-visible': { outline: 'none' },

@@ -100,10 +100,13 @@ export function nodesOf(hardware: MachineHardware, running: MachineHardware, osN
       id: `${list}.${device.id}`, parentId: id, label: deviceLabel(of, list, device.id), summary: deviceSummary(of, list, index), term: device.id, icon: icons[list], going, encrypted: list === 'disks' && of.disks[index]?.encrypted === true,
     })
     const there = new Set(hardware[list].map((device) => device.id))
+    const labels = new Set(hardware[list].map((device) => deviceLabel(hardware, list, device.id)))
+    // Those that stay are numbered anew.
+    const told = (leaving: HardwareNode): HardwareNode => (labels.has(leaving.label) ? { ...leaving, label: `${leaving.label} (${leaving.term})` } : leaving)
     return [
       part,
       ...hardware[list].map((device, index) => node(hardware, device, index, false)),
-      ...running[list].flatMap((device, index) => (there.has(device.id) ? [] : [node(running, device, index, true)])),
+      ...running[list].flatMap((device, index) => (there.has(device.id) ? [] : [told(node(running, device, index, true))])),
     ]
   })
 }

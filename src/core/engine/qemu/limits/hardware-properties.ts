@@ -9,7 +9,7 @@ import type { HardwareSurroundings } from './surroundings'
 
 type More = Partial<Omit<HardwareProperty, 'path' | 'label' | 'term' | 'help' | 'kind'>>
 
-const atNextStart = { possible: false, reason: 'QEMU has it from its start: it changes at the next.' }
+const atNextStart = { possible: false, reason: 'QEMU takes it only as it starts.' }
 /** Below this hardly a system can live. */
 const smallestTargetMiB = 16
 const noBalloon = 'The machine has no memory balloon; switch it on first.'

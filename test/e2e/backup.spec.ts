@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { accessibilityFaults } from './support/accessibility'
 import { inWindow } from './support/window'
 
-test('a running machine is backed up, then what changed, by itself every day; verified; and restored as a new machine, all by keyboard', async () => {
+test('a running machine is backed up, then what changed, by itself every day; verified; and restored as a new machine, all by keyboard; its file is brought in as an image, and a disk moves', async () => {
   await inWindow('backup', {}, async ({ page, app }) => {
     const folder = resolve(app.folders.data, '..', 'backups')
     await mkdir(folder)
@@ -88,6 +88,36 @@ test('a running machine is backed up, then what changed, by itself every day; ve
     await press('Delete', dialog)
     await settled(1)
     await rows.first().getByText('Full').waitFor()
-    expect((await readdir(folder)).filter((name) => !name.startsWith('.'))).toHaveLength(1)
+    const [set = '', ...others] = (await readdir(folder)).filter((name) => !name.startsWith('.'))
+    expect(others).toEqual([])
+
+    // A file of a backup that stands alone is an image like any other: it is brought in on the storage page.
+    const [backup = ''] = await readdir(join(folder, set))
+    await page.getByRole('link', { name: 'Storage' }).click()
+    await press('Bring in a file…')
+    await page.getByTestId('bring-in-file').focus()
+    await keyboard.type(join(folder, set, backup, 'disk0.qcow2'))
+    await page.getByTestId('bring-in-target').selectText()
+    await keyboard.type(join(app.folders.data, 'images', 'Brought in.vdi'))
+    await dialog.getByText('qcow2, by its first bytes').waitFor()
+    await page.getByTestId('bring-in-format').click()
+    await page.getByRole('option', { name: 'VDI' }).click()
+    expect(await accessibilityFaults(page)).toEqual([])
+    await page.getByTestId('bring-in-target').focus()
+    await keyboard.press('Enter')
+    await dialog.waitFor({ state: 'hidden' })
+    await page.getByTestId('storage-image').filter({ hasText: 'Brought in.vdi' }).waitFor({ timeout: 60_000 })
+
+    // The disk of a machine that runs moves to another folder.
+    await page.getByTestId('storage-image').filter({ hasText: 'Came back' }).first().click()
+    await press('Move…', page.getByTestId('storage-details'))
+    await page.getByTestId('storage-folder').fill(folder)
+    await dialog.getByText('What will happen').waitFor()
+    expect(await accessibilityFaults(page)).toEqual([])
+    await page.getByTestId('storage-folder').focus()
+    await keyboard.press('Enter')
+    await dialog.waitFor({ state: 'hidden' })
+    await page.getByTestId('storage-image').filter({ hasText: folder }).waitFor({ timeout: 60_000 })
+    await page.getByRole('option', { name: /^Came back.*Running/u }).waitFor()
   })
 })

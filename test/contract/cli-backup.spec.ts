@@ -1,22 +1,9 @@
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { BackupFolder } from '@shared/model'
 import { fakeBackupFolder as folder } from '../fakes/fake-backup-data'
-import { createFakeHost, type FakeHost } from '../fakes/fake-host'
-import { cli, listenLocally, type CliResult, type LocalHost } from './cli-harness'
+import { useCli } from './frames'
 
-let host: FakeHost
-let local: LocalHost
-
-beforeEach(async () => {
-  host = createFakeHost({ slowness: 0 })
-  local = await listenLocally(host)
-})
-afterEach(async () => {
-  await local.close()
-  await host.close()
-})
-
-const run = (...args: string[]): Promise<CliResult> => cli(local, ...args)
+const { run } = useCli()
 
 test.each([
   ['backup', 'nonsense'], ['backup', 'create'], ['backup', 'list'], ['backup', 'restore', 'web-01'], ['backup', 'restore', 'web-01', 'latest', '--as', 'x', '--in-place'], ['backup', 'schedule', 'web-01', '--every', 'minute'],

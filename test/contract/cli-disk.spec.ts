@@ -1,21 +1,9 @@
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { StorageOverview } from '@shared/model'
-import { createFakeHost, type FakeHost } from '../fakes/fake-host'
-import { cli, listenLocally, startCli, type CliResult, type LocalHost } from './cli-harness'
+import { startCli } from './cli-harness'
+import { useCli } from './frames'
 
-let host: FakeHost
-let local: LocalHost
-
-beforeEach(async () => {
-  host = createFakeHost({ slowness: 0 })
-  local = await listenLocally(host)
-})
-afterEach(async () => {
-  await local.close()
-  await host.close()
-})
-
-const run = (...args: string[]): Promise<CliResult> => cli(local, ...args)
+const { local, run } = useCli()
 const folder = '/home/ada/.local/share/Ringside/images'
 const paths = async (): Promise<string[]> => ((await run('disk', 'list', '--json')).json as StorageOverview).images.map(({ path }) => path)
 

@@ -1,20 +1,8 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { createFakeHost, type FakeHost } from '../fakes/fake-host'
-import { cli, listenLocally, startCli, type CliResult, type LocalHost } from './cli-harness'
+import { describe, expect, test, vi } from 'vitest'
+import { startCli } from './cli-harness'
+import { useCli } from './frames'
 
-let host: FakeHost
-let local: LocalHost
-
-beforeEach(async () => {
-  host = createFakeHost({ slowness: 0 })
-  local = await listenLocally(host)
-})
-afterEach(async () => {
-  await local.close()
-  await host.close()
-})
-
-const run = (...args: string[]): Promise<CliResult> => cli(local, ...args)
+const { host, local, run } = useCli()
 
 test.each([[['nonsense']], [['run', 'web-01']], [['copy', 'a']], [['copy', 'a', 'b']], [['copy', 'web-01:/a', 'web-02:/b']], [['password', 'web-01']], [['password', 'web-01', 'ada']], [['run', 'web-01', '--timeout', 'soon', '--', 'x']]])('%j is wrong usage', async (args) => {
   expect(await run('guest', ...args)).toMatchObject({ code: 2, stdout: '' })

@@ -1,21 +1,9 @@
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { fakeIds } from '../fakes/fake-data'
-import { createFakeHost, type FakeHost } from '../fakes/fake-host'
-import { cli, listenLocally, type CliResult, type LocalHost } from './cli-harness'
+import { useCli } from './frames'
 
-let host: FakeHost
-let local: LocalHost
-
-beforeEach(async () => {
-  host = createFakeHost({ slowness: 0 })
-  local = await listenLocally(host)
-})
-afterEach(async () => {
-  await local.close()
-  await host.close()
-})
-
-const run = (...args: string[]): Promise<CliResult> => cli(local, 'hardware', ...args)
+const { host, run: ringside } = useCli()
+const run = (...args: string[]): ReturnType<typeof ringside> => ringside('hardware', ...args)
 const commands = ['show', 'set', 'preset', 'command', 'discard', 'cd', 'link', 'balloon', 'disk', 'reset-uefi', 'history', 'revert']
 
 test.each([

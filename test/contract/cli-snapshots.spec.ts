@@ -1,27 +1,15 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { RingsideError } from '@shared/errors'
 import type { SnapshotTree } from '@shared/model'
 import { fakeIds } from '../fakes/fake-data'
-import { createFakeHost, type FakeHost } from '../fakes/fake-host'
 import { fakeCloneIds, fakeSnapshotIds } from '../fakes/fake-snapshot-data'
-import { cli, listenLocally, startCli, type CliResult, type LocalHost } from './cli-harness'
+import { startCli, type CliResult } from './cli-harness'
+import { useCli } from './frames'
 
-let host: FakeHost
-let local: LocalHost
-
-beforeEach(async () => {
-  host = createFakeHost({ slowness: 0 })
-  local = await listenLocally(host)
-})
-afterEach(async () => {
-  await local.close()
-  await host.close()
-})
-
-const run = (...args: string[]): Promise<CliResult> => cli(local, ...args)
+const { host, local, run } = useCli()
 /** Answers the one question that a command asks of a person. */
 const asked = (answer: string, ...args: string[]): Promise<CliResult> => {
   const started = startCli(local, args, { tty: true })

@@ -1,26 +1,11 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { BackupFolder, type Job } from '@shared/model'
+import { expect, test } from 'vitest'
+import { BackupFolder } from '@shared/model'
 import { fakeBackupFolder as folder } from '../fakes/fake-backup-data'
 import { fakeIds } from '../fakes/fake-data'
-import { createFakeHost, type FakeHost } from '../fakes/fake-host'
-import { failure, overMessagePort, overWebSocket, type Client, type Connection } from './transports'
+import { overBothTransports } from './frames'
+import { failure } from './transports'
 
-describe.each([['MessagePort', overMessagePort], ['WebSocket', overWebSocket]] as const)('backups over a %s', (_name, open) => {
-  let host: FakeHost
-  let connection: Connection
-  let client: Client
-
-  beforeEach(async () => {
-    host = createFakeHost({ slowness: 0 })
-    connection = await open(host)
-    client = connection.client
-  })
-  afterEach(async () => {
-    await connection.close()
-    await host.close()
-  })
-
-  const ended = (job: Job): Promise<Job> => host.jobs.ended(job.id)
+overBothTransports('backups', ({ client, ended }) => {
   const id = fakeIds.running
 
   test('they are made, listed, verified, restored and deleted, each as a job', async () => {

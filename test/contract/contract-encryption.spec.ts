@@ -1,27 +1,13 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { EncryptionState, EncryptionSupport } from '@shared/model'
 import { fakeIds } from '../fakes/fake-data'
 import { fakePassphrase } from '../fakes/fake-encryption'
-import { createFakeHost, type FakeHost } from '../fakes/fake-host'
-import { failure, overMessagePort, overWebSocket, type Client, type Connection } from './transports'
+import { overBothTransports } from './frames'
+import { failure } from './transports'
 
 const { stopped: id } = fakeIds
 
-describe.each([['MessagePort', overMessagePort], ['WebSocket', overWebSocket]] as const)('passphrases over a %s', (_name, open) => {
-  let host: FakeHost
-  let connection: Connection
-  let client: Client
-
-  beforeEach(async () => {
-    host = createFakeHost({ slowness: 0, encrypted: [id] })
-    connection = await open(host)
-    client = connection.client
-  })
-  afterEach(async () => {
-    await connection.close()
-    await host.close()
-  })
-
+overBothTransports('passphrases', ({ client, host }) => {
   test('a machine whose disks are encrypted says which it is, and goes on when it was unlocked', async () => {
     expect(await failure(client.machine.start({ id }))).toMatchObject({ code: 'KEY_REQUIRED', data: { machineId: id } })
     expect(await failure(client.encryption.unlock({ id, passphrase: 'no' }))).toMatchObject({ code: 'KEY_WRONG', data: { machineId: id } })
@@ -56,4 +42,4 @@ describe.each([['MessagePort', overMessagePort], ['WebSocket', overWebSocket]] a
     expect(await failure(client.encryption.unlock({ id, passphrase: fakePassphrase }))).toMatchObject({ code: 'KEY_WRONG' })
     expect(await client.encryption.state({ id })).toMatchObject({ hasKey: true })
   })
-})
+}, { encrypted: [id] })

@@ -1,28 +1,13 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { GuestInfo, type Job } from '@shared/model'
+import { expect, test } from 'vitest'
+import { GuestInfo } from '@shared/model'
 import { fakeIds } from '../fakes/fake-data'
 import { fakeGuestInfo } from '../fakes/fake-guests'
-import { createFakeHost, type FakeHost } from '../fakes/fake-host'
-import { failure, overMessagePort, overWebSocket, type Client, type Connection } from './transports'
+import { overBothTransports } from './frames'
+import { failure } from './transports'
 
 const { running, busy, stopped } = fakeIds
 
-describe.each([['MessagePort', overMessagePort], ['WebSocket', overWebSocket]] as const)('guests over a %s', (_name, open) => {
-  let host: FakeHost
-  let connection: Connection
-  let client: Client
-
-  beforeEach(async () => {
-    host = createFakeHost({ slowness: 0 })
-    connection = await open(host)
-    client = connection.client
-  })
-  afterEach(async () => {
-    await connection.close()
-    await host.close()
-  })
-
-  const ended = (job: Job): Promise<Job> => host.jobs.ended(job.id)
+overBothTransports('guests', ({ client, ended, host, connection }) => {
 
   test('what a guest tells arrives as its schema has it, with the reason for each part that is missing', async () => {
     const info = await client.guest.info({ id: running })

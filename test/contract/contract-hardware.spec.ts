@@ -1,31 +1,16 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { HardwarePlan, HardwareProperty, HardwareVersion, type Job, MachineHardware, type MachineView } from '@shared/model'
+import { expect, test } from 'vitest'
+import { HardwarePlan, HardwareProperty, HardwareVersion, MachineHardware, type MachineView } from '@shared/model'
 import { fakeIds } from '../fakes/fake-data'
-import { createFakeHost, type FakeHost } from '../fakes/fake-host'
-import { failure, overMessagePort, overWebSocket, type Client, type Connection } from './transports'
+import { overBothTransports } from './frames'
+import { failure } from './transports'
 
 const { running, stopped, saved } = fakeIds
 
-describe.each([['MessagePort', overMessagePort], ['WebSocket', overWebSocket]] as const)('hardware over a %s', (_name, open) => {
-  let host: FakeHost
-  let connection: Connection
-  let client: Client
-
-  beforeEach(async () => {
-    host = createFakeHost({ slowness: 0 })
-    connection = await open(host)
-    client = connection.client
-  })
-  afterEach(async () => {
-    await connection.close()
-    await host.close()
-  })
-
+overBothTransports('hardware', ({ client, ended }) => {
   const hardwareOf = async (id: string): Promise<MachineHardware> => {
     const { next, definition }: MachineView = await client.machine.get({ id })
     return MachineHardware.parse(next ?? definition)
   }
-  const ended = (job: Job): Promise<Job> => host.jobs.ended(job.id)
 
   test('properties say what may be, and where not, why', async () => {
     const properties = await client.hardware.properties({ id: running })

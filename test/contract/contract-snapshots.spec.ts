@@ -1,31 +1,16 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { HostEvent } from '@shared/contract'
 import { RingsideError } from '@shared/errors'
-import { type Job, Snapshot, SnapshotDeletePlan, SnapshotPlan, SnapshotTree } from '@shared/model'
+import { Snapshot, SnapshotDeletePlan, SnapshotPlan, SnapshotTree } from '@shared/model'
 import { fakeIds } from '../fakes/fake-data'
-import { createFakeHost, type FakeHost } from '../fakes/fake-host'
 import { fakeCloneIds, fakeSnapshotIds } from '../fakes/fake-snapshot-data'
-import { failure, overMessagePort, overWebSocket, type Client, type Connection } from './transports'
+import { overBothTransports } from './frames'
+import { failure } from './transports'
 
 const nobody = '00000000-0000-4000-8000-000000000000'
 const { running, busy, stopped, paused } = fakeIds
 
-describe.each([['MessagePort', overMessagePort], ['WebSocket', overWebSocket]] as const)('snapshots and clones over a %s', (_name, open) => {
-  let host: FakeHost
-  let connection: Connection
-  let client: Client
-
-  beforeEach(async () => {
-    host = createFakeHost({ slowness: 0 })
-    connection = await open(host)
-    client = connection.client
-  })
-  afterEach(async () => {
-    await connection.close()
-    await host.close()
-  })
-
-  const ended = (job: Job): Promise<Job> => host.jobs.ended(job.id)
+overBothTransports('snapshots and clones', ({ client, ended, host, connection }) => {
   const treeOf = (id: string): Promise<SnapshotTree> => client.snapshot.tree({ id })
 
   describe('looking', () => {

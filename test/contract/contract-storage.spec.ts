@@ -1,27 +1,12 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { DiskWorkPlan, StorageOverview, type Job } from '@shared/model'
+import { expect, test } from 'vitest'
+import { DiskWorkPlan, StorageOverview } from '@shared/model'
 import { fakeIds } from '../fakes/fake-data'
-import { createFakeHost, type FakeHost } from '../fakes/fake-host'
-import { failure, overMessagePort, overWebSocket, type Client, type Connection } from './transports'
+import { overBothTransports } from './frames'
+import { failure } from './transports'
 
 const folder = '/home/ada/.local/share/Ringside/images'
 
-describe.each([['MessagePort', overMessagePort], ['WebSocket', overWebSocket]] as const)('storage over a %s', (_name, open) => {
-  let host: FakeHost
-  let connection: Connection
-  let client: Client
-
-  beforeEach(async () => {
-    host = createFakeHost({ slowness: 0 })
-    connection = await open(host)
-    client = connection.client
-  })
-  afterEach(async () => {
-    await connection.close()
-    await host.close()
-  })
-
-  const ended = (job: Job): Promise<Job> => host.jobs.ended(job.id)
+overBothTransports('storage', ({ client, ended, host }) => {
   const image = async (end: string): Promise<StorageOverview['images'][number]> => {
     const found = (await client.storage.overview()).images.find(({ path }) => path.endsWith(end))
     if (found === undefined) throw new Error(end)

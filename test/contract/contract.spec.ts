@@ -1,29 +1,17 @@
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { contractVersion, type HostEvent, type MetricsEvent, type ThumbnailEvent } from '@shared/contract'
 import { RingsideError } from '@shared/errors'
 import { HostDevices, HostInfo, OsCatalog, ProbeReport } from '@shared/model'
 import { fakeIds } from '../fakes/fake-data'
-import { createFakeHost, type FakeHost } from '../fakes/fake-host'
-import { failure, overMessagePort, overWebSocket, type Connection } from './transports'
+import { overBothTransports } from './frames'
+import { failure } from './transports'
 
 const nobody = '00000000-0000-4000-8000-000000000000'
 const request = {
   name: 'new-one', osId: 'debian', source: { type: 'blank' as const }, processors: 1, memoryMiB: 512, newDiskGiB: 8, network: 'user' as const, hardware: {}, startWhenCreated: false,
 }
 
-describe.each([['MessagePort', overMessagePort], ['WebSocket', overWebSocket]] as const)('the contract over a %s', (_name, open) => {
-  let host: FakeHost
-  let connection: Connection
-
-  beforeEach(async () => {
-    host = createFakeHost({ slowness: 0 })
-    connection = await open(host)
-  })
-  afterEach(async () => {
-    await connection.close()
-    await host.close()
-  })
-
+overBothTransports('the contract', ({ connection, host }) => {
   test('requests are answered with what the schemas promise', async () => {
     expect(HostInfo.parse(await connection.client.host.info()).shell).toBe('test')
     expect(OsCatalog.parse(await connection.client.host.catalog()).entries.length).toBeGreaterThan(3)

@@ -1,4 +1,4 @@
-import { open, readdir, rm } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { isRingsideError } from '@shared/errors'
@@ -9,13 +9,13 @@ import { FaultMachine } from './support/fault-machine'
 import { operations, type Operation } from './support/fault-operations'
 import { diskMachine } from './support/ledger-machines'
 import { OpenLibrary } from './support/open-library'
-import { processesNaming } from './support/processes'
 import { addMachines } from './support/real-host'
 import { SerialSession } from './support/serial-session'
+import { canMount, SmallLibrary } from './support/small-library'
 import { KnownFiles, ownFiles, readManifest } from './support/sound-machine'
 import { StepHooks, type Step } from './support/step-hooks'
-import { qemuIo, run, SmallDrive } from './support/storage-host'
-import { keepProbe, TemporaryFolder, type TemporaryLibrary } from './support/temporary-folder'
+import { qemuIo } from './support/storage-host'
+import type { TemporaryLibrary } from './support/temporary-folder'
 
 /*
  * The drive is full: from the beginning of everything that changes snapshots, from each of its steps, and in the middle of what takes long. It fails in words or
@@ -37,53 +37,6 @@ afterAll(async () => {
   await machine[Symbol.asyncDispose]()
   await programs[Symbol.asyncDispose]()
 })
-
-/** A library on a file system of its own. */
-class SmallLibrary implements TemporaryLibrary {
-  readonly data: string
-  readonly runtime: string
-  readonly environment: TemporaryLibrary['environment']
-
-  private constructor(private readonly folder: TemporaryFolder, private readonly drive: SmallDrive) {
-    this.data = drive.path
-    this.runtime = folder.in('run')
-    this.environment = { RINGSIDE_DATA: this.data, RINGSIDE_RUNTIME: this.runtime }
-  }
-
-  static async make(mebibytes: number): Promise<SmallLibrary> {
-    const folder = await TemporaryFolder.make('ringside-small-')
-    const drive = await SmallDrive.mount(folder.in('data'), mebibytes)
-    if (typeof drive === 'string') throw new Error(drive)
-    await keepProbe(drive.path)
-    return new SmallLibrary(folder, drive)
-  }
-
-  /** Takes all room but this, also while a guest writes: the last of it in small pieces, until nothing more fits. */
-  async fill(restBytes = 0): Promise<void> {
-    const bytes = (await this.drive.freeBytes()) - restBytes - 4 * mebibyte
-    if (bytes > 0) await run('fallocate', ['-l', String(bytes), join(this.data, 'filler')])
-    const rest = await open(join(this.data, 'filler'), 'a')
-    try {
-      while ((await this.drive.freeBytes()) > restBytes) await rest.appendFile(Buffer.alloc(4096))
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
-    } finally {
-      await rest.close()
-    }
-  }
-
-  async empty(): Promise<void> {
-    await rm(join(this.data, 'filler'), { force: true })
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    expect(await processesNaming(this.runtime)).toEqual([])
-    await this.drive[Symbol.asyncDispose]()
-    await this.folder[Symbol.asyncDispose]()
-  }
-}
-
-const canMount = process.platform === 'linux' && process.getuid?.() === 0
 
 test.runIf(canMount).each(operations.filter(({ name }) => tried.includes(name)))('the drive is full at each step of: $name', { timeout: 900_000 }, async (operation) => {
   await using library = await SmallLibrary.make(256)

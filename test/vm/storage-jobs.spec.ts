@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
@@ -248,7 +248,7 @@ test('killed in the middle of compacting or converting, the image is as it was a
     const before = sha256(await readFile(path))
     await using host = await HostProcess.start(programs, library)
     // The new file is whole, but has no name yet and is in nobody's place.
-    await host.holdAt({ index: 0, name: 'image:written' }, (calls) => calls.images.work(work))
+    await host.holdAt({ index: 1, name: 'image:written' }, (calls) => calls.images.work(work))
     expect(await hidden(work.kind === 'compact' ? dirname(path) : dirname(to))).toHaveLength(1)
     await host.kill()
     expect(sha256(await readFile(path))).toBe(before)
@@ -265,32 +265,42 @@ test('killed in the middle of compacting or converting, the image is as it was a
   expect(sha256(await readFile(to))).toBe(sha256(content))
 })
 
-test('the next host ends the qemu-img that a killed one left behind, and removes what it wrote', async () => {
-  await addMachines(library, [plain('Left')])
+test('the next host ends the qemu-img processes that a killed one left behind, and removes what they wrote', async () => {
+  const [, id = ''] = await addMachines(library, [plain('Left'), { name: 'Given', definition: { disks: [] } }])
   const path = await (async () => {
     await using open = await OpenLibrary.open(programs, library)
     return (await imageNamed(open, 'data.qcow2')).path
   })()
   await qemuImg('resize', '-q', '-f', 'qcow2', path, '600M')
   await qemuIo(path, ['write -P 3 0 400M'])
+  const raw = join(library.data, 'given.raw')
+  await writeFile(raw, randomBytes(200 * MiB))
   const to = join(library.data, 'images', 'converted.raw')
+  const adding = { bus: 'virtio-blk', readOnly: false, source: { kind: 'copy', path: raw, format: 'raw' } } as const
   await using host = await HostProcess.start(programs, library)
-  const converting = host.calls.images.work({ kind: 'convert', path, to, format: 'raw' })
-  void converting.catch(() => undefined)
-  const helper = await vi.waitFor(async () => {
+  const { folder } = await host.get(id)
+  const helpers = new Set<number>()
+  const works = [host.calls.images.work({ kind: 'convert', path, to, format: 'raw' }), host.calls.hardware.addDisk(id, adding)]
+  for (const work of works) void work.catch(() => undefined)
+  await vi.waitFor(async () => {
     const record = await readFile(join(library.data, 'cache', 'unfinished-images.json'), 'utf8')
-    const pid = /"pid":(\d+)/u.exec(record)?.[1]
-    if (pid === undefined) throw new Error(record)
-    return Number(pid)
-  }, { interval: 5, timeout: 20_000 })
-  // It stands still in the middle, as on a slow drive.
-  process.kill(helper, 'SIGSTOP')
+    for (const [, pid] of record.matchAll(/"pid":(\d+)/gu)) {
+      // They stand still in the middle, as on a slow drive.
+      if (!helpers.has(Number(pid))) process.kill(Number(pid), 'SIGSTOP')
+      helpers.add(Number(pid))
+    }
+    if (helpers.size < works.length) throw new Error(record)
+  }, { interval: 2, timeout: 20_000 })
   await host.kill()
   await using next = await OpenLibrary.open(programs, library)
   await expect.poll(() => processesNaming('converted.raw')).toEqual([])
   expect(await hidden(dirname(to))).toEqual([])
+  await expect.poll(() => processesNaming(folder)).toEqual([])
+  expect(await readdir(join(folder, 'disks'))).toEqual([])
   await done(next, { kind: 'convert', path, to, format: 'raw' })
   expect(await drivenBytes(to)).toBeGreaterThanOrEqual(400 * MiB)
+  await next.calls.hardware.addDisk(id, adding)
+  expect(await readdir(join(folder, 'disks'))).toEqual(['disk0.qcow2'])
 })
 
 test('a drive with too little room is told of before anything is written', async ({ skip }) => {

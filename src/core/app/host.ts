@@ -11,7 +11,7 @@ import { MachineMaker } from '../creation'
 import { listHostDevices } from '../host-devices'
 import { createImageTool, createProbe, describeCommandLine, ensureNvram, luksObstacle, type QemuImg } from '../engine/qemu'
 import { GuestService } from '../guest'
-import { ImageService, type ImageStep } from '../images'
+import { ImageService, type ImageStep, Unfinished } from '../images'
 import { type HardwareStep, HardwareService, rulesOfQemu } from '../hardware'
 import { acquireLibraryLock, dataPaths, defaultDataFolder, FolderLibrary, openRuntimeRoot, systemTrash, type LibraryLock } from '../library'
 import { MachineSupervisor, type Remaining, type WorkerLauncher } from '../machine'
@@ -153,6 +153,7 @@ async function compose(options: HostOptions, dataFolder: string, runtimeRoot: st
     snapshotsChanged: (id) => { snapshots.changed(id) },
     atStep: options.atStep ?? (() => Promise.resolve()),
   })
+  const unfinished = new Unfinished(join(folders.cache, 'unfinished-images.json'))
   const images = new ImageService({
     library: guardedLibrary,
     machines,
@@ -167,10 +168,12 @@ async function compose(options: HostOptions, dataFolder: string, runtimeRoot: st
     imageTool: snapshots.context.imageTool,
     keyOf: (path) => diskKeys.ofImage(path),
     trash,
+    unfinished,
     ...(options.atStep === undefined ? {} : { atStep: options.atStep }),
   })
   const hardware = new HardwareService({
     snapshots: snapshots.context,
+    unfinished,
     rules: rulesOfQemu(probe),
     diskKey: (id) => diskKeys.require(id),
     snapshotsChanged: (id) => { snapshots.changed(id) },

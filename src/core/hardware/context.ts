@@ -1,5 +1,6 @@
 import type { Issue } from '@shared/errors'
 import type { HardwareProperty, MachineDefinition } from '@shared/model'
+import type { Unfinished } from '../images'
 import type { HeldMachine } from '../machine/held-machine'
 import type { SnapshotContext } from '../snapshot/context'
 import type { HardwareStep } from './steps'
@@ -14,6 +15,8 @@ export interface HardwareContext {
   /** Disks hang on snapshots, and are made and removed with what those are. */
   readonly snapshots: SnapshotContext
   readonly rules: HardwareRules
+  /** Notes disks that are being made, so that the next host removes what one that was killed has left. */
+  readonly unfinished: Unfinished
   /** The key of a machine's encrypted disks. Throws `KEY_REQUIRED`. */
   readonly diskKey: (machineId: string) => Promise<string>
   /** Says that something about a machine's snapshots is other than it was. */

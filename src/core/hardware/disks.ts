@@ -6,6 +6,7 @@ import type { JobReporter } from '../app/services'
 import { fileError, isDiskFull, makeFolder, syncFolder } from '../config'
 import { newDiskOptions } from '../creation'
 import { checkImage } from '../engine/qemu'
+import { noting } from '../images'
 import { imagePath, ownDiskPath } from '../library'
 import { baseFoldersOf } from '../library/base-folders'
 import { trashObstacle } from '../library/system-trash'
@@ -16,6 +17,7 @@ import { findOrphans } from '../snapshot/orphans'
 import { syncFile } from '../snapshot/overlays'
 import { requireRoom } from '../snapshot/room'
 import { lookForTidy } from '../snapshot/tidy'
+import { bytesInWords } from '../storage'
 import { isInside } from '../storage/references'
 import { applyHardware, runningOf } from './apply'
 import type { HardwareWork } from './context'
@@ -66,7 +68,7 @@ async function imageFor(work: HardwareWork, id: string, { source, encrypted = fa
   const key = encrypted ? await work.context.diskKey(work.held.id) : null
   if (source.kind === 'new') {
     await requireRoom(folder, emptyDiskBytes, 'the disk')
-    return makeOwn(work, id, reporter, async (target) => {
+    return makeOwn(work, id, reporter, emptyDiskBytes, async (target) => {
       reporter.report(null, 'Making the disk')
       await (await work.context.snapshots.imageTool()).create(target, 'qcow2', source.sizeBytes, newDiskOptions, reporter.signal, key)
     })
@@ -83,24 +85,23 @@ async function imageFor(work: HardwareWork, id: string, { source, encrypted = fa
   })
   const { requiredBytes } = await tool.measure(source.path, source.format, 'qcow2')
   await requireRoom(folder, requiredBytes, 'the copy of the disk')
-  return makeOwn(work, id, reporter, (target) =>
+  return makeOwn(work, id, reporter, requiredBytes, (target) =>
     tool.convert({
       source: source.path, sourceFormat: source.format, target, targetFormat: 'qcow2', options: newDiskOptions, signal: reporter.signal, ...(key === null ? {} : { encryption: { key } }),
-      onProgress: (fraction) => { reporter.report(fraction, `Copying ${basename(source.path)}`) },
+      onProgress: (fraction) => { reporter.report(fraction, `Copying ${basename(source.path)}`) }, onStarted: noting(work.context, target),
     }),
   )
 }
 
 /** Fills a file that has a temporary name and gives it its real one. Nothing is left of what failed or was cancelled. */
-async function makeOwn(work: HardwareWork, id: string, reporter: JobReporter, fill: (target: string) => Promise<void>): Promise<DiskImage> {
+async function makeOwn(work: HardwareWork, id: string, reporter: JobReporter, neededBytes: number, fill: (target: string) => Promise<void>): Promise<DiskImage> {
   const { paths } = work.held.stored
   await makeFolder(paths.disksFolder)
   const own = await freeFile(paths.folder, id)
   const target = imagePath(paths.folder, { kind: 'own', path: own })
-  const partial = `${target}.partial`
-  // Of one that was cut off; the machine is held, so that nobody writes to it.
-  await rm(partial, { force: true })
+  const partial = await work.context.unfinished.begin(target)
   try {
+    await work.context.atStep('hardware:disk-begun')
     await fill(partial)
     reporter.signal.throwIfAborted()
     await work.context.atStep('hardware:disk-made')
@@ -109,12 +110,13 @@ async function makeOwn(work: HardwareWork, id: string, reporter: JobReporter, fi
     await syncFolder(paths.disksFolder)
     await work.context.atStep('hardware:disk-named')
   } catch (error) {
-    await rm(partial, { force: true }).catch(() => undefined)
     if (reporter.signal.aborted) throw new RingsideError('CANCELLED', `Adding a disk to “${work.held.stored.definition.name}” was cancelled; nothing was changed.`, {}, { cause: error })
     if (isDiskFull(error)) {
-      throw new RingsideError('DISK_FULL', `The drive became full while the disk was made; the machine is as it was: ${paths.folder}`, { path: paths.folder, hint: 'Free some space there, then try again.' }, { cause: error })
+      throw new RingsideError('DISK_FULL', `The drive became full while the disk was made; the machine is as it was: ${paths.folder}`, { path: paths.folder, hint: `Free some space there, then try again; ${bytesInWords(neededBytes)} may be needed.` }, { cause: error })
     }
     throw fileError(error, target, 'written')
+  } finally {
+    await work.context.unfinished.end(partial)
   }
   return { image: { kind: 'own', path: own }, format: 'qcow2', made: target }
 }

@@ -7,11 +7,11 @@ import type { MoveRecords } from './move-records'
 import type { Unfinished } from './unfinished'
 
 /**
- * What work on images can be cut off at: the new file is whole and has a temporary name; it has its own. Of a disk that is moved: nothing is copied yet, the copy is whole, has its name, is what the machine's definition
+ * What work on images can be cut off at: a new file is noted and nothing of it is there; it is whole and has a temporary name; it has its own. Of a disk that is moved: nothing is copied yet, the copy is whole, has its name, is what the machine's definition
  * names, is what QEMU writes to.
  */
 export const imageSteps = [
-  'image:written', 'image:named', 'image:resized', 'image:repaired',
+  'image:begun', 'image:written', 'image:named', 'image:resized', 'image:repaired',
   'move:begun', 'move:copied', 'move:named', 'move:recorded', 'move:switched', 'move:run-noted', 'move:source-removed',
 ] as const
 export type ImageStep = (typeof imageSteps)[number]

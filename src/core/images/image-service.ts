@@ -4,6 +4,7 @@ import { RingsideError } from '@shared/errors'
 import type { DiskWork, DiskWorkPlan, JobKind, StorageOverview } from '@shared/model'
 import type { Images, JobReporter } from '../app/services'
 import { isDiskFull, makeFolder } from '../config'
+import { bytesInWords } from '../storage'
 import type { HeldMachine } from '../machine/held-machine'
 import type { AtWork } from './at-work'
 import { CheckRecords } from './check-records'
@@ -15,10 +16,9 @@ import { addPlace, forgetPlace } from './places'
 import { type Prepared, prepare, targetOf } from './plan'
 import { settleMoves } from './settle-moves'
 import type { Subject } from './subject'
-import { Unfinished } from './unfinished'
 import { checkDisk, checksumDisk, compactDisk, convertDisk, createDisk, deleteDisk, growDisk, repairDisk, shrinkDisk } from './work'
 
-export interface ImageServiceOptions extends Omit<ImageContext, 'checks' | 'unfinished' | 'moves' | 'temporaryFolder' | 'atStep'> {
+export interface ImageServiceOptions extends Omit<ImageContext, 'checks' | 'moves' | 'temporaryFolder' | 'atStep'> {
   /** Its own files are in here. */
   readonly cacheFolder: string
   readonly atStep?: ImageContext['atStep']
@@ -34,7 +34,6 @@ export class ImageService implements Images {
     this.#context = {
       ...options,
       checks: new CheckRecords(join(cacheFolder, 'image-checks.json')),
-      unfinished: new Unfinished(join(cacheFolder, 'unfinished-images.json')),
       moves: new MoveRecords(join(cacheFolder, 'moving-disks.json')),
       temporaryFolder: join(cacheFolder, 'stretches'),
       atStep: atStep ?? (() => Promise.resolve()),
@@ -178,6 +177,7 @@ function throwFirst({ faults }: Prepared): void {
   if (faults[0] !== undefined) throw faults[0]
 }
 
-function noRoom({ folder }: Prepared, cause: unknown): RingsideError {
-  return new RingsideError('DISK_FULL', `The drive became full; the image is as it was, and what was written is removed: ${folder}`, { path: folder, hint: 'Free some space there, then try again.' }, { cause })
+function noRoom({ folder, plan: { neededBytes } }: Prepared, cause: unknown): RingsideError {
+  const room = neededBytes > 0 ? `; ${bytesInWords(neededBytes)} may be needed` : ''
+  return new RingsideError('DISK_FULL', `The drive became full; the image is as it was, and what was written is removed: ${folder}`, { path: folder, hint: `Free some space there, then try again${room}.` }, { cause })
 }

@@ -1,3 +1,5 @@
 export { type ImageStep, imageSteps } from './context'
 export { ImageService, isCancellable, jobKindOf } from './image-service'
+export { noting } from './new-file'
 export { titleOf } from './plan'
+export { Unfinished } from './unfinished'

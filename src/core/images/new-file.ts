@@ -14,6 +14,7 @@ export async function makeNew({ context, signal }: AtWork, wanted: string, write
   const path = await requireFreeTarget(context, wanted)
   const temporary = await context.unfinished.begin(path)
   try {
+    await context.atStep('image:begun')
     await write(temporary)
     await syncFile(temporary)
     await context.atStep('image:written')
@@ -45,7 +46,7 @@ function exists(path: string): RingsideError {
 }
 
 /** Notes which process writes a new file. */
-export function noting({ unfinished }: ImageContext, temporary: string): (pid: number) => void {
+export function noting({ unfinished }: Pick<ImageContext, 'unfinished'>, temporary: string): (pid: number) => void {
   return (pid) => void unfinished.noteHelper(temporary, pid).catch(() => undefined)
 }
 

@@ -80,6 +80,7 @@ export async function compactDisk({ tool, job, signal, context }: AtWork, { path
   const { options, backing } = await layout(path)
   const temporary = await context.unfinished.begin(path)
   try {
+    await context.atStep('image:begun')
     await tool.convert({
       source: path, sourceFormat: 'qcow2', target: temporary, targetFormat: 'qcow2', options, signal, ...(backing === null ? {} : { backing }),
       onProgress: (fraction) => { job.report(fraction * 0.7, 'Writing what is not empty') }, onStarted: noting(context, temporary),

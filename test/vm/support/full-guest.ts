@@ -8,7 +8,7 @@ import { collectModules } from './kernel-modules'
 /** Drivers for hardware that the cloud kernel knows nothing of, in the order in which they are loaded. */
 const fullModules = [
   ...guestModules, '9p', '9pnet_virtio', 'virtiofs', 'i6300esb', 'xhci_pci', 'usb_storage', 'mmc_block', 'sdhci_pci', 'floppy', 'pvpanic', 'pvpanic_mmio', 'pvpanic_pci', 'virtio_mem',
-  'ehci_pci', 'uhci_hcd',
+  'ehci_pci', 'uhci_hcd', 'e1000', 'e1000e',
 ]
 
 /** Loaded where sound is the point, in this order; the last gives the guest a file to play to. */

@@ -56,6 +56,9 @@ test('a disk is named by its machine; what is not possible has its own exit code
   expect((await run('disk', 'move', `${folder}/damaged.qcow2`, '/mnt/fast'))).toMatchObject({ code: 4, stderr: expect.stringContaining('Moving damaged.qcow2 is not possible') as string })
   expect((await run('disk', 'grow', 'nobody:disk0', '+1G'))).toMatchObject({ code: 3, stderr: expect.stringContaining('web-01:disk0') as string })
   expect((await run('disk', 'copy', '/nowhere.qcow2', '/x.qcow2')).code).toBe(5)
+  expect(await run('disk', 'decrypt', 'windows:disk0')).toMatchObject({ code: 4, stderr: expect.stringContaining('It is not encrypted.') as string })
+  expect(await run('disk', 'encrypt', 'windows:disk0', '--original', 'trash')).toMatchObject({ code: 0, stderr: expect.stringContaining('The trash holds the old file, with everything in it unencrypted.') as string })
+  expect((await run('disk', 'decrypt', 'windows:disk0')).code).toBe(0)
 })
 
 test('deleting asks, and a no leaves it', async () => {

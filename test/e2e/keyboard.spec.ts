@@ -1,6 +1,6 @@
-import type { Locator, Page } from 'playwright-core'
-import { expect, test } from 'vitest'
+import { test } from 'vitest'
 import { difference, lightShare } from '../vm/support/screen'
+import { isFocused, tabTo } from './support/focus'
 import { lastKeyPicture, untilPicture } from './support/screen'
 import { inWindow } from './support/window'
 
@@ -61,20 +61,3 @@ test('a machine is made, used, saved, restored, switched off and deleted without
     await page.getByRole('heading', { name: 'Create your first machine' }).waitFor()
   })
 })
-
-/** Presses Tab, or Shift+Tab, until the element has the focus; fails after a whole round without it. */
-async function tabTo(page: Page, target: Locator, key: 'Tab' | 'Shift+Tab' = 'Tab'): Promise<void> {
-  for (let step = 0; step < 60; step++) {
-    if (await hasFocus(target)) return
-    await page.keyboard.press(key)
-  }
-  throw new Error(`${key} never reached ${String(target)}.`)
-}
-
-async function isFocused(target: Locator): Promise<void> {
-  await expect.poll(() => hasFocus(target)).toBe(true)
-}
-
-async function hasFocus(target: Locator): Promise<boolean> {
-  return target.evaluate((element) => element === document.activeElement)
-}

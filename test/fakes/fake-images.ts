@@ -12,7 +12,7 @@ const imagesFolder = '/home/ada/.local/share/Ringside/images'
 
 /** The disks of the fake host's machines, and images beside them. Work is pretended; sizes, checks and files change as they would. */
 export function createFakeImages(machines: () => readonly MachineView[], orphans: () => StorageOverview['orphans'], set: (id: string, change: Partial<MachineView>) => void, pause: (ms: number) => Promise<void>): Images {
-  const changed = new Map<string, Partial<Pick<KnownImage, 'virtualBytes' | 'bytes' | 'format'>>>()
+  const changed = new Map<string, Partial<Pick<KnownImage, 'virtualBytes' | 'bytes' | 'format' | 'encrypted'>>>()
   const checks = new Map<string, StorageImage['check']>([[`${imagesFolder}/debian-12-cloud.qcow2`, { at: '2026-11-20T09:00:00.000Z', result: 'sound', changedSince: false }]])
   const gone = new Set<string>()
   const loose = new Map<string, KnownImage>()
@@ -97,6 +97,11 @@ export function createFakeImages(machines: () => readonly MachineView[], orphans
       case 'compact':
         changed.set(work.path, { ...changed.get(work.path), bytes: bytes / 2 })
         note('1.2 GiB were given back.')
+        return
+      case 'encrypt':
+      case 'decrypt':
+        changed.set(work.path, { ...changed.get(work.path), encrypted: work.kind === 'encrypt' })
+        note(work.kind === 'encrypt' ? 'The trash holds the old file, with everything in it unencrypted. Empty it once the machine has started well.' : 'The disk is not encrypted any more.')
         return
       case 'repair':
       case 'check': {

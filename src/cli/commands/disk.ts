@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { Option, type Command } from 'commander'
-import { checksumIn, DiskFormat, type DiskWork, type Job, type StorageOverview } from '@shared/model'
+import { checksumIn, DiskFormat, type DiskWork, type Job, type OldFile, type StorageOverview } from '@shared/model'
 import { ExitWith, type Cli, type Run } from '../cli'
 import { agrees, requirePerson } from '../confirm'
 import { type DiskSize, diskSize } from '../disk-size'
@@ -23,6 +23,8 @@ export function registerDisk(cli: Cli): void {
   registerCheck(cli, group)
   registerCopy(cli, group)
   registerMove(cli, group)
+  registerEncrypt(cli, group, 'encrypt', 'Encrypts a disk of a machine that is off with the machine’s disk key. It is written anew, compared, and takes the old one’s place.')
+  registerEncrypt(cli, group, 'decrypt', 'Writes an encrypted disk of a machine that is off anew without encryption.')
   registerChecksum(cli, group)
   registerDelete(cli, group)
   registerPlace(cli, group, 'add-place', 'Lists the images of a folder too, from now on.')
@@ -96,6 +98,14 @@ function registerMove(cli: Cli, group: Group): void {
     if ((to === undefined) !== (intoMachine === true)) command.error('error: say where it goes: a folder or a file, or --into-machine')
     return perform(cli, command, (path) => ({ kind: 'move', path, to: to === undefined ? null : resolve(to), ...options }), 'Moved.', image)
   })
+}
+
+function registerEncrypt(cli: Cli, group: Group, kind: 'encrypt' | 'decrypt', description: string): void {
+  const command = group
+    .command(`${kind} <image>`, description)
+    .addOption(new Option('--original <what>', 'what becomes of the old file').choices(['trash', 'keep', 'delete']).default('trash'))
+    .addHelpText('after', `\n${imageHelp}${kind === 'encrypt' ? '\nThe machine has a passphrase (ringside encryption passphrase). The old file, in the trash too, holds everything unencrypted.' : ''}\n\nExample:\n  ringside disk ${kind} web-01:disk0`)
+  command.action((image: string, options: { original: OldFile }) => perform(cli, command, (path) => ({ kind, path, ...options }), kind === 'encrypt' ? 'Encrypted.' : 'Decrypted.', image))
 }
 
 function registerCompact(cli: Cli, group: Group): void {

@@ -87,7 +87,10 @@ export class DiskKeys {
     const key = await this.find(id)
     if (key !== null) return key
     const { definition, paths } = this.options.library.get(id)
-    if ((await readKeyFile(paths.keyFile)) === null) throw noLock(definition.name, paths.keyFile)
+    if ((await readKeyFile(paths.keyFile)) === null) {
+      if (definition.disks.some(({ encrypted }) => encrypted)) throw noLock(definition.name, paths.keyFile)
+      throw new RingsideError('NOT_FOUND', `“${definition.name}” has no passphrase yet.`, { machineId: id, hint: 'Give it one first: ringside encryption passphrase.' })
+    }
     throw new RingsideError('KEY_REQUIRED', `“${definition.name}” has encrypted disks. Its passphrase is needed.`, { machineId: id, hint: 'Give the passphrase, then try again.' })
   }
 

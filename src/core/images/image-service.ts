@@ -9,6 +9,7 @@ import type { HeldMachine } from '../machine/held-machine'
 import type { AtWork } from './at-work'
 import { CheckRecords } from './check-records'
 import type { ImageContext } from './context'
+import { encryptDisk } from './encrypt'
 import { moveDisk } from './move'
 import { MoveRecords } from './move-records'
 import { readOverview } from './overview'
@@ -110,6 +111,8 @@ export class ImageService implements Images {
       case 'check': return void (await checkDisk(at, subject))
       case 'repair': return repairDisk(at, subject, work)
       case 'move': return moveDisk(at, subject, work)
+      case 'encrypt':
+      case 'decrypt': return encryptDisk(at, subject, work)
       case 'checksum': return checksumDisk(at, subject)
       case 'delete': return deleteDisk(at, subject, work)
     }
@@ -146,6 +149,9 @@ export function jobKindOf(kind: DiskWork['kind']): JobKind {
       return 'disk.resize'
     case 'repair':
       return 'disk.check'
+    case 'encrypt':
+    case 'decrypt':
+      return 'disk.encrypt'
     case 'create':
     case 'convert':
     case 'copy':

@@ -33,14 +33,25 @@ export async function moveTarget(context: ImageContext, subject: Subject, { to, 
   const format = wanted ?? (subject.format === 'raw' ? 'raw' : 'qcow2')
   if (to === null) {
     if (disk.image.kind === 'own') throw new RingsideError('INVALID_INPUT', `The disk lies in its machine’s folder already: ${subject.path}`, { path: subject.path, hint: 'Choose another folder.' })
-    const folder = await realFolder(machine.folder)
-    const own = await freeName((name) => ownDiskPath(name), (path) => join(folder, ...path.split('/')), disk.id, format)
-    return { path: join(folder, ...own.split('/')), image: { kind: 'own', path: own }, format }
+    return ownTarget(machine.folder, disk.id, format)
   }
   const isFolder = await stat(to).then((found) => found.isDirectory(), () => false)
   const file = isFolder ? await freeName((name) => join(to, name), (path) => path, `${basename(machine.folder)}-${disk.id}`, format) : to
   const path = await requireFreeTarget(context, file)
   return { path, image: { kind: 'external', path }, format }
+}
+
+/** Where a disk is written anew within its machine's folder. Throws `IMAGE_UNSUPPORTED` for a link or a device. */
+export async function rewriteTarget(subject: Subject): Promise<MoveTarget> {
+  const { machine, disk } = plugOf(subject)
+  await requirePlainFile(machine.folder, disk, subject)
+  return ownTarget(machine.folder, disk.id, 'qcow2')
+}
+
+async function ownTarget(machineFolder: string, diskId: string, format: 'qcow2' | 'raw'): Promise<MoveTarget> {
+  const folder = await realFolder(machineFolder)
+  const own = await freeName((name) => ownDiskPath(name), (path) => join(folder, ...path.split('/')), diskId, format)
+  return { path: join(folder, ...own.split('/')), image: { kind: 'own', path: own }, format }
 }
 
 async function freeName(place: (name: string) => string, absolute: (path: string) => string, stem: string, format: string): Promise<string> {

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path'
 import { z } from 'zod'
-import { DeviceId, type Disk, DiskFormat, ImageLocation, type MachineDefinition } from '@shared/model'
+import { DeviceId, type Disk, DiskFormat, ImageLocation, type MachineDefinition, OldFile } from '@shared/model'
 import { makeFolder, readOwnFile, writeAtomically } from '../config'
 
 /** One of the two files of a disk that is being moved. */
@@ -9,6 +9,8 @@ const Place = z.object({
   format: DiskFormat,
   /** Absolute, links resolved. */
   path: z.string(),
+  /** Where the two differ in it. */
+  encrypted: z.boolean().optional(),
 })
 
 const MoveRecord = z.object({
@@ -17,13 +19,15 @@ const MoveRecord = z.object({
   from: Place,
   /** `identity`: device and inode of the file that was made for it, so that no other one of that name is ever removed. */
   to: Place.extend({ identity: z.string() }),
+  /** What becomes of the old file. */
+  original: OldFile.default('delete'),
 })
 export type MoveRecord = z.infer<typeof MoveRecord>
 const File = z.object({ moves: z.array(MoveRecord) })
 
 /** The definition with another file for one of its disks. */
-export function withImage(definition: MachineDefinition, { id, image, format }: Pick<Disk, 'id' | 'image' | 'format'>): MachineDefinition {
-  return { ...definition, disks: definition.disks.map((disk) => (disk.id === id ? { ...disk, image, format } : disk)) }
+export function withImage(definition: MachineDefinition, { id, image, format, encrypted }: Pick<Disk, 'id' | 'image' | 'format'> & { encrypted?: boolean | undefined }): MachineDefinition {
+  return { ...definition, disks: definition.disks.map((disk) => (disk.id === id ? { ...disk, image, format, encrypted: encrypted ?? disk.encrypted } : disk)) }
 }
 
 /**

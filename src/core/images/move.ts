@@ -3,7 +3,7 @@ import { rename, rm, stat, symlink } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { RingsideError } from '@shared/errors'
-import { type Disk, type DiskWork, stateInWords } from '@shared/model'
+import { type Disk, type DiskWork, type OldFile, stateInWords } from '@shared/model'
 import { isDiskFull, syncFolder } from '../config'
 import { runtimePaths } from '../library/paths'
 import { definitionFile } from '../library/scan'
@@ -25,7 +25,15 @@ interface Moving {
   /** Hidden, until the copy is whole. */
   readonly partial: string
   readonly to: MoveTarget
+  readonly change: Change
   record: MoveRecord | null
+}
+
+/** What is other about the disk afterwards than where it lies. */
+interface Change {
+  /** Absent: it is encrypted as it was, or not. The key is on its way to qemu-img, and in no record. */
+  readonly encryption?: 'none' | { readonly key: string }
+  readonly original: OldFile
 }
 
 /**
@@ -33,6 +41,14 @@ interface Moving {
  * old one is removed afterwards. The order is that of docs/decisions/078.
  */
 export async function moveDisk(at: AtWork, subject: Subject, work: Extract<DiskWork, { kind: 'move' }>): Promise<void> {
+  const target = await moveTarget(at.context, subject, work)
+  const { record, kept } = await carryOver(at, subject, target, { original: 'delete' })
+  if (kept !== null) at.job.note(kept)
+  at.job.note(`The disk “${record.diskId}” is there now: ${target.path}`)
+}
+
+/** Writes a disk to another file, has its machine go over to it, and lets the old file go. @returns what was done, and why the old file stays, a sentence; null: it is gone */
+export async function carryOver(at: AtWork, subject: Subject, target: MoveTarget, change: Change): Promise<{ record: MoveRecord; kept: string | null }> {
   const { context, job } = at
   const { machine, disk } = plugOf(subject)
   const held = at.held.find(({ id }) => id === machine.id)
@@ -40,8 +56,7 @@ export async function moveDisk(at: AtWork, subject: Subject, work: Extract<DiskW
   if ((await context.moves.list()).some((record) => record.machineId === held.id)) {
     throw new RingsideError('ILLEGAL_STATE', `An earlier move of a disk of “${machine.definition.name}” was cut off and is not brought to an end yet.`, { state: held.state, hint: 'Start Ringside again; it looks then which file is the disk.' })
   }
-  const target = await moveTarget(context, subject, work)
-  const moving: Moving = { at, held, disk, subject, to: target, partial: await context.unfinished.begin(target.path), record: null }
+  const moving: Moving = { at, held, disk, subject, to: target, change, partial: await context.unfinished.begin(target.path), record: null }
   try {
     const isOpen = held.live && held.run?.definition.disks.some(({ id }) => id === disk.id) === true
     await (isOpen ? moveOpen(moving) : moveClosed(moving))
@@ -50,20 +65,19 @@ export async function moveDisk(at: AtWork, subject: Subject, work: Extract<DiskW
   }
   const { record } = moving
   if (record === null) throw new RingsideError('INTERNAL', 'A disk was moved without a record.')
-  job.report(null, 'Removing the old file')
+  job.report(null, change.original === 'keep' ? 'Done' : 'Removing the old file')
   const kept = await removeSource(context, held, record, at.signal)
-  if (kept !== null) job.note(kept.why)
   await context.atStep('move:source-removed')
   if (kept?.again !== true) await context.moves.remove(record)
-  job.note(`The disk “${disk.id}” is there now: ${target.path}`)
+  return { record, kept: kept?.why ?? null }
 }
 
 /** Nobody writes to it. */
 async function moveClosed(moving: Moving): Promise<void> {
-  const { at: { context, tool, job, signal }, subject: { path, format }, partial, to } = moving
+  const { at: { context, tool, job, signal }, subject: { path, format }, partial, to, change: { encryption } } = moving
   await context.atStep('move:begun')
   await tool.convert({
-    source: path, sourceFormat: format, target: partial, targetFormat: to.format, options: targetOptions(to.format), signal,
+    source: path, sourceFormat: format, target: partial, targetFormat: to.format, options: targetOptions(to.format), signal, ...(encryption === undefined ? {} : { encryption }),
     onProgress: (fraction) => { job.report(fraction * 0.7, `Writing ${basename(to.path)}`) }, onStarted: noting(context, partial),
   })
   const same = await tool.compare({ path, format }, { path: partial, format: to.format }, (fraction) => { job.report(0.7 + fraction * 0.3, 'Comparing both') }, signal)
@@ -118,17 +132,19 @@ async function moveOpen(moving: Moving): Promise<void> {
 
 /** Both hold the same, and nobody writes. @param link by which QEMU knows the new file */
 async function goOver(moving: Moving, link: string | null = null): Promise<void> {
-  const { at: { context }, held, disk, subject, partial, to } = moving
+  const { at: { context }, held, disk, subject, partial, to, change: { encryption, original } } = moving
+  const encrypted = encryption === undefined ? disk.encrypted : encryption !== 'none'
   const { dev, ino } = await stat(partial, { bigint: true })
   const record: MoveRecord = {
-    machineId: held.id, diskId: disk.id, from: { image: disk.image, format: disk.format, path: subject.path }, to: { ...to, identity: `${String(dev)}:${String(ino)}` },
+    machineId: held.id, diskId: disk.id, from: { image: disk.image, format: disk.format, path: subject.path, encrypted: disk.encrypted },
+    to: { ...to, encrypted, identity: `${String(dev)}:${String(ino)}` }, original,
   }
   await context.moves.put(record)
   moving.record = record
   await nameNew(partial, to.path)
   if (link !== null) await relink(link, to.path)
   await context.atStep('move:named')
-  await context.library.update(held.id, (definition) => withImage(definition, { id: disk.id, image: to.image, format: to.format }))
+  await context.library.update(held.id, (definition) => withImage(definition, { id: disk.id, image: to.image, format: to.format, encrypted }))
   await context.atStep('move:recorded')
 }
 

@@ -6,7 +6,8 @@ import { freeBytes } from '../snapshot/room'
 import { bytesInWords, issueOf } from '../storage'
 import { liveUsers } from './catalogue'
 import type { ImageContext } from './context'
-import { moveSteps, moveTarget, roomToMove } from './move-plan'
+import { encryptSteps, requireTrash } from './encrypt'
+import { moveSteps, moveTarget, rewriteTarget, roomToMove } from './move-plan'
 import { whyNot } from './rules'
 import { findSubject, requireFreeTarget, type Subject } from './subject'
 import { checksumPiece } from './work'
@@ -49,7 +50,7 @@ export async function prepare(context: ImageContext, work: DiskWork): Promise<Pr
     const size = sizeFault(work, subject)
     if (size !== null) faults.push(size)
   }
-  const target = work.kind === 'move' && subject !== null && faults.length === 0 ? (await attempt(() => moveTarget(context, subject, work)))?.path ?? null : given
+  const target = subject !== null && faults.length === 0 ? await attempt(() => ownTarget(context, subject, work)) ?? given : given
   const folder = dirname(target ?? subject?.path ?? work.path)
   // What was refused already is not measured, which may take a key.
   const neededBytes = faults.length > 0 ? 0 : (await attempt(async () => roomFor(await context.imageTool(), work, subject))) ?? 0
@@ -59,6 +60,16 @@ export async function prepare(context: ImageContext, work: DiskWork): Promise<Pr
   }
   const plan = { title: titleOf(work), steps: stepsOf(work, subject, target), neededBytes, freeBytes: free, issues: faults.map(issueOf) }
   return { plan, faults, subject, folder, target }
+}
+
+/** The file that a disk becomes, where that is found by itself, and what else is to be there for it. */
+async function ownTarget(context: ImageContext, subject: Subject, work: DiskWork): Promise<string | null> {
+  if (work.kind === 'move') return (await moveTarget(context, subject, work)).path
+  if (work.kind !== 'encrypt' && work.kind !== 'decrypt') return null
+  requireTrash(context, work, subject)
+  const { path } = await rewriteTarget(subject)
+  await context.keyOf(path)
+  return path
 }
 
 /** The file that comes of it; null: none. */
@@ -76,6 +87,8 @@ export function titleOf(work: DiskWork): string {
     case 'convert': return `Converting ${name} to ${work.format}`
     case 'copy': return `Copying ${name}`
     case 'move': return `Moving ${name}`
+    case 'encrypt': return `Encrypting ${name}`
+    case 'decrypt': return `Decrypting ${name}`
     case 'compact': return `Compacting ${name}`
     case 'check': return `Checking ${name}`
     case 'repair': return `Repairing ${name}`
@@ -114,6 +127,8 @@ async function roomFor(tool: QemuImg, work: DiskWork, subject: Subject | null): 
     case 'copy':
       return measured(tool, subject, format)
     case 'move':
+    case 'encrypt':
+    case 'decrypt':
       return roomToMove(subject)
     case 'compact':
       return Math.min(bytes, (await tool.measure(path, format, 'qcow2')).requiredBytes)
@@ -158,6 +173,9 @@ function stepsOf(work: DiskWork, subject: Subject | null, target: string | null)
       return ['All that a guest sees of it is written to a new file of the same format, which stands alone.', untouched, ...held]
     case 'move':
       return subject === null ? [] : moveSteps(work, subject, target)
+    case 'encrypt':
+    case 'decrypt':
+      return subject === null ? [] : encryptSteps(work, subject)
     case 'compact':
       return ['The image is written anew beside itself without what reads as zeroes, both are compared, and the new one takes its place in one step.', 'Cancelled or cut off, the image is as it was.', ...held]
     case 'check':

@@ -40,3 +40,18 @@ test('every obstacle is a sentence', () => {
     for (const why of Object.values(obstaclesOf(image(facts)))) if (why !== null) expect(why).toMatch(/^[A-Z“].*[./a-z0-9]$/u)
   }
 })
+
+test('only a machine’s disk that is off and stands alone is encrypted or decrypted', () => {
+  const plug = { machine: { id: 'm', state: 'stopped', run: null, definition: { name: 'web', template: false } }, disk: { id: 'disk0', readOnly: false } } as unknown as KnownImage['plugs'][number]
+  const disk = (facts: Partial<KnownImage>): KnownImage => image({ users: [user()], plugs: [plug], ...facts })
+  expect(whyNot('encrypt', disk({}))).toBeNull()
+  expect(whyNot('encrypt', disk({ format: 'raw' }))).toBeNull()
+  expect(whyNot('decrypt', disk({ encrypted: true }))).toBeNull()
+  expect(whyNot('decrypt', disk({}))).toBe('It is not encrypted.')
+  expect(whyNot('encrypt', disk({ encrypted: true }))).toBe('It is encrypted already.')
+  expect(whyNot('encrypt', image({}))).toContain('It is no machine’s disk.')
+  expect(whyNot('encrypt', disk({ users: [user({ state: 'running' })] }))).toContain('Shut it down first.')
+  expect(whyNot('encrypt', disk({ snapshotBelow: 'Before', below: '/l/base' }))).toContain('“Before”')
+  expect(whyNot('encrypt', disk({ below: '/l/base' }))).toContain('Make the machine independent')
+  expect(whyNot('encrypt', disk({ readers: ['/l/clone'] }))).toContain('based on it')
+})

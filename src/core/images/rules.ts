@@ -31,6 +31,10 @@ export function whyNot(kind: DiskWorkKind, image: KnownImage): string | null {
       return unreadable(image) ?? (image.below === null ? null : encryptedAnd(image, 'based on another image, and QEMU can’t write such a one anew')) ?? openNow(image)
     case 'move':
       return unreadable(image) ?? encryptedAnd(image, 'only files in the machine’s own folder can be') ?? notMovable(image)
+    case 'encrypt':
+      return unreadable(image) ?? (image.encrypted ? 'It is encrypted already.' : notRewritable(image))
+    case 'decrypt':
+      return unreadable(image) ?? (image.encrypted ? notRewritable(image) : 'It is not encrypted.')
     case 'delete':
       return needed(image)
   }
@@ -100,6 +104,13 @@ function notMovable(image: KnownImage): string | null {
   if (disk.readOnly) return `“${machine.definition.name}” is ${stateInWords(machine.state)} and only reads it; such a disk is moved when the machine is off. Shut it down first.`
   if (process.platform === 'win32') return `“${machine.definition.name}” is ${stateInWords(machine.state)}; on Windows a disk is moved when its machine is off. Shut it down first.`
   return null
+}
+
+/** What keeps a disk from being written anew in place of itself. */
+function notRewritable(image: KnownImage): string | null {
+  const why = openNow(image) ?? notMovable(image)
+  if (why !== null || image.below === null) return why
+  return 'It reads from another image, whose content would stay as it is. Make the machine independent if it is a linked clone, or delete its snapshots.'
 }
 
 function needed({ users, readers, plugs }: KnownImage): string | null {

@@ -63,7 +63,9 @@ export async function removeTarget(context: ImageContext, { to }: MoveRecord): P
  * @returns why it stays, a sentence, and whether that is to be tried again by the next host; null: it is gone
  */
 export async function removeSource(context: ImageContext, held: HeldMachine, record: MoveRecord, signal: AbortSignal): Promise<{ why: string; again: boolean } | null> {
-  const { from } = record
+  const { from, original } = record
+  if (original === 'keep') return { why: `The old file is kept: ${from.path}`, again: false }
+  if (original === 'trash') return trashSource(context, held, record)
   for (let look = 1; ; look += 1) {
     // A run that ends just now, or whose worker is just being replaced, can't be asked what it has open.
     const mayPass = held.live && look < looks
@@ -81,6 +83,20 @@ export async function removeSource(context: ImageContext, held: HeldMachine, rec
   }
   const isThere = await lstat(from.path).then(() => true, () => false)
   return isThere ? { why: `Something else needs the old file, so it stays: ${from.path}`, again: false } : null
+}
+
+async function trashSource(context: ImageContext, held: HeldMachine, { from }: MoveRecord): Promise<{ why: string; again: boolean } | null> {
+  const stays = (why: string): { why: string; again: boolean } => ({ why: `${why}: ${from.path}`, again: false })
+  const known = (await readCatalogue(context)).images.get(from.path)
+  if ((known?.users.length ?? 0) > 0 || (known?.readers.length ?? 0) > 0) return stays('Something else needs the old file, so it stays')
+  if (context.trash === null) return stays('This system has no trash, so the old file stays')
+  try {
+    await context.trash(from.path)
+    return null
+  } catch (error) {
+    held.log('disk.sourceNotRemoved', { path: from.path, message: (error as Error).message })
+    return stays(`The old file could not be moved to the trash (${(error as Error).message}) and stays`)
+  }
 }
 
 async function removeUnneeded(context: ImageContext, held: HeldMachine, { from }: MoveRecord, signal: AbortSignal): Promise<void> {

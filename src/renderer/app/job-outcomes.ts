@@ -27,6 +27,11 @@ export function useJobOutcomes(): void {
       return
     }
     if (job.state !== 'succeeded') return
+    if (job.kind === 'disk.encrypt') {
+      // The disk has another file now, beside which nothing would tell what became of the old one.
+      if (jobs.isOwn(job.id)) notify({ kind: 'done', title: `${job.title}: done`, text: job.notes.join(' ') })
+      return
+    }
     if (storageWork.has(job.kind)) {
       // On the page of the images its outcome stands beside the image.
       if (jobs.isOwn(job.id) && router.currentRoute.value.name !== 'storage') notify({ kind: 'done', title: `${job.title}: done`, action: { label: 'Show the images', run: () => void router.push('/storage') } })

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { ErrorShape } from '../errors'
 
-export const JobKind = z.enum(['machine.create', 'machine.save', 'machine.delete', 'machine.clone', 'machine.template', 'disk.import', 'disk.convert', 'disk.create', 'disk.resize', 'disk.compact', 'disk.check', 'disk.copy', 'disk.checksum', 'disk.move', 'disk.delete', 'snapshot.take', 'snapshot.revert', 'snapshot.delete', 'snapshot.cleanUp', 'disk.add', 'disk.remove', 'backup.create', 'backup.verify', 'backup.restore', 'backup.delete', 'guest.copyIn', 'guest.copyOut'])
+export const JobKind = z.enum(['machine.create', 'machine.save', 'machine.delete', 'machine.clone', 'machine.template', 'disk.import', 'disk.convert', 'disk.create', 'disk.resize', 'disk.compact', 'disk.check', 'disk.copy', 'disk.checksum', 'disk.move', 'disk.encrypt', 'disk.delete', 'snapshot.take', 'snapshot.revert', 'snapshot.delete', 'snapshot.cleanUp', 'disk.add', 'disk.remove', 'backup.create', 'backup.verify', 'backup.restore', 'backup.delete', 'guest.copyIn', 'guest.copyOut'])
 export type JobKind = z.infer<typeof JobKind>
 
 /** Long work: it has progress, can be cancelled where `cancellable`, and outlives the window that asked for it. */

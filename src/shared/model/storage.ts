@@ -6,7 +6,7 @@ import { MachineState } from './lifecycle'
 import { Orphan } from './snapshot'
 
 /** What can be done with a disk image. */
-export const DiskWorkKind = z.enum(['create', 'grow', 'shrink', 'convert', 'compact', 'check', 'repair', 'copy', 'move', 'checksum', 'delete'])
+export const DiskWorkKind = z.enum(['create', 'grow', 'shrink', 'convert', 'compact', 'check', 'repair', 'copy', 'move', 'encrypt', 'decrypt', 'checksum', 'delete'])
 export type DiskWorkKind = z.infer<typeof DiskWorkKind>
 
 const ImageFilePath = z.string().min(1, 'Say which file.').max(4096, 'A path has at most 4,096 characters; choose a shorter one.')
@@ -14,6 +14,10 @@ const ImageFilePath = z.string().min(1, 'Say which file.').max(4096, 'A path has
 const DiskBytes = z.int().min(512).max(2 ** 50).multipleOf(512, 'A disk has a multiple of 512 bytes.')
 /** Of the image that is read; only asked for where neither a machine nor the file itself says it. */
 const SourceFormat = DiskFormat.optional()
+
+/** What becomes of the file that a disk was, once the new one took its place. */
+export const OldFile = z.enum(['trash', 'keep', 'delete']).default('trash')
+export type OldFile = z.infer<typeof OldFile>
 
 /** One piece of work on a disk image. Paths are absolute. */
 export const DiskWork = z.discriminatedUnion('kind', [
@@ -29,6 +33,9 @@ export const DiskWork = z.discriminatedUnion('kind', [
    * stands alone.
    */
   z.object({ kind: z.literal('move'), path: ImageFilePath, to: ImageFilePath.nullable(), format: z.enum(['qcow2', 'raw']).optional() }),
+  /** A machine's disk written anew with its disk key, as a qcow2 in its folder; the machine is off. */
+  z.object({ kind: z.literal('encrypt'), path: ImageFilePath, original: OldFile }),
+  z.object({ kind: z.literal('decrypt'), path: ImageFilePath, original: OldFile }),
   z.object({ kind: z.literal('compact'), path: ImageFilePath }),
   z.object({ kind: z.literal('check'), path: ImageFilePath, sourceFormat: SourceFormat }),
   /** `leaks`: gives lost space back and touches no data. `all`: mends what can be mended; a copy of the file is kept. */

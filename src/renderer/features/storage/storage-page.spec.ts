@@ -11,6 +11,7 @@ import { useConnectionStore } from '../../stores/connection.store'
 import { useJobsStore } from '../../stores/jobs.store'
 import { aJob } from '../../stores/spec-data'
 import { replaceClient, type Client } from '../../transport/client'
+import { pendingUnlock } from '../../ui/unlock'
 import StoragePage from './StoragePage.vue'
 
 enableAutoUnmount(afterEach)
@@ -28,6 +29,8 @@ const planWork = vi.fn()
 const inspect = vi.fn<(asked: { path: string; acceptedFiles: string[] }) => Promise<Partial<ImageReport>>>()
 const addPlace = vi.fn()
 const forgetPlace = vi.fn()
+const encryption = vi.fn()
+const setPassphrase = vi.fn()
 const work = vi.fn<(work: DiskWork) => Promise<unknown>>()
 let restore: () => void
 
@@ -35,9 +38,11 @@ beforeEach(() => {
   setActivePinia(createPinia())
   vi.spyOn(useConnectionStore(), 'isOpen', 'get').mockReturnValue(true)
   overview.mockReset()
+  encryption.mockReset()
+  setPassphrase.mockReset().mockResolvedValue({})
   planWork.mockReset().mockResolvedValue({ title: 'x', steps: ['It is done.'], neededBytes: GiB, freeBytes: 2 * GiB, issues: [] })
   work.mockReset().mockResolvedValue(aJob(1, { kind: 'disk.check', title: 'Checking b.qcow2' }))
-  restore = replaceClient({ storage: { overview, planWork, work, addPlace, forgetPlace, inspect } } as unknown as Client)
+  restore = replaceClient({ storage: { overview, planWork, work, addPlace, forgetPlace, inspect }, encryption: { state: encryption, setPassphrase } } as unknown as Client)
 })
 afterEach(() => { restore() })
 
@@ -215,4 +220,45 @@ test('a disk moves to a folder, or back into its machine; a link from elsewhere 
   expect(form()?.textContent).not.toContain('Into the machine')
   const folder = document.querySelector<HTMLInputElement>('[data-testid=storage-folder] input, input[data-testid=storage-folder]')
   expect(folder?.value).toBe('/images')
+})
+
+test('a disk of a machine without a passphrase is encrypted with one that is made for it', async () => {
+  const user = { machineId: '00000000-0000-4000-8000-000000000001', machineName: 'web', state: 'stopped' as const, how: 'present' as const, snapshotName: null, diskId: 'disk0', direct: true }
+  overview.mockResolvedValue(shown([image('a.qcow2', { users: [user] })]))
+  encryption.mockResolvedValue({ diskIds: [], hasKey: false, unlocked: false, remembered: false, keychain: { available: false, reason: 'There is no keychain.' }, obstacle: null })
+  planWork.mockResolvedValue({ title: 'x', steps: ['It is written anew.'], neededBytes: 0, freeBytes: null, issues: [{ path: '', message: '“web” has no passphrase yet.', severity: 'error', code: 'NOT_FOUND' }] })
+  await open()
+  button('Encrypt…').click()
+  await flushPromises()
+  const form = document.querySelector('[data-testid=storage-work]')
+  const go = async (): Promise<void> => {
+    document.querySelector<HTMLElement>('[data-dialog-go]')?.click()
+    await flushPromises()
+  }
+  expect(form?.textContent).toMatch(/Passphrase of “web”.*Only this passphrase opens the disks.*The old, unencrypted file.*To the trash.*It is written anew\./u)
+  expect(form?.textContent).not.toContain('has no passphrase yet')
+  await go()
+  expect(work).not.toHaveBeenCalled()
+  for (const name of ['storage-passphrase', 'storage-again']) {
+    const field = document.querySelector(`[data-testid=${name}]`) as HTMLInputElement
+    field.value = 'mountain river candle'
+    field.dispatchEvent(new Event('input'))
+  }
+  await flushPromises()
+  await go()
+  expect(setPassphrase).toHaveBeenCalledWith({ id: user.machineId, passphrase: 'mountain river candle', remember: false })
+  expect(work).toHaveBeenCalledWith({ kind: 'encrypt', path: '/images/a.qcow2', original: 'trash' })
+})
+
+test('work on a disk that is locked offers to unlock it', async () => {
+  overview.mockResolvedValue(shown([image('a.qcow2', { encrypted: true, owner: { id: '00000000-0000-4000-8000-000000000001', name: 'web' } })]))
+  planWork.mockResolvedValueOnce({ title: 'x', steps: [], neededBytes: 0, freeBytes: null, issues: [{ path: '', message: 'Its passphrase is needed.', severity: 'error', code: 'KEY_REQUIRED' }] })
+  await open()
+  button('Check').click()
+  await flushPromises()
+  document.querySelector<HTMLElement>('[data-testid=storage-unlock]')?.click()
+  expect(pendingUnlock.value?.machineId).toBe('00000000-0000-4000-8000-000000000001')
+  pendingUnlock.value?.answer(true)
+  await flushPromises()
+  expect(document.querySelector('[data-testid=storage-work]')?.textContent).toContain('It is done.')
 })

@@ -13,6 +13,8 @@ export const workLooks: Readonly<Record<Exclude<DiskWorkKind, 'create'>, { label
   convert: { label: 'Convert…', icon: 'i-lucide-refresh-ccw-dot', go: 'Convert', title: (name) => `Convert “${name}” to another format` },
   copy: { label: 'Copy…', icon: 'i-lucide-copy', go: 'Copy', title: (name) => `Copy “${name}”` },
   move: { label: 'Move…', icon: 'i-lucide-folder-input', go: 'Move', title: (name) => `Move “${name}” to another place` },
+  encrypt: { label: 'Encrypt…', icon: 'i-lucide-lock', go: 'Encrypt', title: (name) => `Encrypt “${name}”` },
+  decrypt: { label: 'Decrypt…', icon: 'i-lucide-lock-open', go: 'Decrypt', title: (name) => `Decrypt “${name}”` },
   check: { label: 'Check', icon: 'i-lucide-shield-check', go: 'Check', title: (name) => `Check “${name}”` },
   repair: { label: 'Repair…', icon: 'i-lucide-wrench', go: 'Repair', title: (name) => `Repair “${name}”` },
   checksum: { label: 'Checksum', icon: 'i-lucide-hash', go: 'Compute', title: (name) => `Checksum of “${name}”` },

@@ -28,7 +28,6 @@ overBothTransports('hardware', ({ client, ended }) => {
     expect((await client.hardware.plan({ id: running, hardware: { ...before, memoryMiB: 4096, nics: [{ ...nic, linkUp: false }] } })).differences).toMatchObject([
       { path: 'memoryMiB', when: 'nextStart', reason: expect.stringMatching(/\.$/u) as string }, { path: 'nics.net0.linkUp', when: 'now', reason: null },
     ])
-    expect((await client.hardware.plan({ id: saved, hardware: before })).issues).toMatchObject([{ code: 'ILLEGAL_STATE' }])
     expect(await hardwareOf(running)).toEqual(before)
   })
 
@@ -47,7 +46,15 @@ overBothTransports('hardware', ({ client, ended }) => {
     const refused = await failure(client.hardware.change({ id: stopped, hardware: { ...before, memoryMiB: 0, serialPorts: 9 }, basedOn: before }))
     expect(refused).toMatchObject({ code: 'INVALID_INPUT', data: { issues: [{ path: 'memoryMiB' }, { path: 'serialPorts', received: '9' }] } })
     expect(await hardwareOf(stopped)).toEqual(before)
-    expect(await failure(client.hardware.change({ id: saved, hardware: before, basedOn: await hardwareOf(saved) }))).toMatchObject({ code: 'ILLEGAL_STATE' })
+  })
+
+  test('of a machine that is saved what is around its memory changes at once; the rest comes after its next shut down', async () => {
+    const before = await hardwareOf(saved)
+    const wanted = { ...before, memoryMiB: before.memoryMiB * 2, processors: { ...before.processors, priority: 'low' as const } }
+    const { machine, differences } = await client.hardware.change({ id: saved, hardware: wanted, basedOn: before })
+    expect(differences).toMatchObject([{ path: 'memoryMiB', when: 'nextStart', reason: expect.stringContaining('next shut down') as string }, { path: 'processors.priority', when: 'now', reason: null }])
+    expect(machine).toMatchObject({ state: 'saved', definition: { memoryMiB: before.memoryMiB, processors: { priority: 'low' } }, next: { memoryMiB: before.memoryMiB * 2 } })
+    expect(await client.hardware.discardPending({ id: saved })).toMatchObject({ state: 'saved', definition: { memoryMiB: before.memoryMiB, processors: { priority: 'low' } }, next: null })
   })
 
   test('disks are added and taken out by jobs, and every earlier form is kept to go back to', async () => {

@@ -25,6 +25,10 @@ export function createFakeHardware(trees: FakeTrees): Hardware {
 
   const planFor = (machine: MachineView, hardware: MachineHardware): { hardware: MachineHardware; runs: MachineDefinition; differences: HardwareDifference[] } => {
     const stored = storedOf(machine)
+    if (machine.state === 'saved') {
+      const plan = planChange({ definition: machine.definition, accelerator: null }, stored, withOwnNvram(hardware, stored))
+      return { hardware: plan.hardware, runs: plan.changes.reduce(withLiveChange, machine.definition), differences: plan.differences }
+    }
     if (!runs(machine)) {
       const { hardware: wanted, differences } = planChange(null, stored, withOwnNvram(hardware, stored))
       const placed = withNvramPlace(wanted)
@@ -40,7 +44,7 @@ export function createFakeHardware(trees: FakeTrees): Hardware {
     if (why !== null) issues.push({ path: '', message: why, code: 'ILLEGAL_STATE', severity: 'error' })
     if (hardware.memoryMiB > hostMemoryMiB) issues.push({ path: 'memoryMiB', message: `This computer has ${String(hostMemoryMiB)} MiB of memory; choose less.`, received: String(hardware.memoryMiB), severity: 'error' })
     const stored = storedOf(machine)
-    issues.push(...nvramIssues(withOwnNvram(hardware, stored), stored, runs(machine) ? machine.definition : null))
+    issues.push(...nvramIssues(withOwnNvram(hardware, stored), stored, runs(machine) || machine.state === 'saved' ? machine.definition : null))
     const seen = new Set<string>()
     for (const [list, devices] of [['disks', hardware.disks], ['cdroms', hardware.cdroms], ['nics', hardware.nics]] as const) {
       for (const [index, { id }] of devices.entries()) {

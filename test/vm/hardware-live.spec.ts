@@ -1,4 +1,4 @@
-import { access, readdir, readFile, readlink } from 'node:fs/promises'
+import { access, cp, readdir, readFile, readlink, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
@@ -378,6 +378,58 @@ test('disks and cards of the start leave, also when the host is killed meanwhile
   await machines.powerOff(id)
   expect(open.defects).toEqual([])
   expect(await checkImages(folder)).toEqual({})
+})
+
+test('a saved machine: what is around its memory changes at once, a disc that is gone can be taken out, and the rest comes after its next shut down', async () => {
+  const linux = await linuxMachine()
+  const disc = join(library.data, 'disc.iso')
+  await cp(await grubIso(), disc)
+  const [id = ''] = await addMachines(library, [{ ...linux, definition: { ...linux.definition, cdroms: [{ id: 'cd0', image: { kind: 'external', path: disc }, bus: 'virtio-scsi' }] } }])
+  await using open = await OpenLibrary.open(programs, library)
+  const { machines, hardware } = open.calls
+  for (const _ of ['disk0', 'disk1']) await hardware.addDisk(id, { source: { kind: 'new', sizeBytes: 16 * MiB }, bus: 'virtio-blk', readOnly: false })
+  await machines.start(id)
+  await atShell(open, id, async (shell) => {
+    await shell.booted()
+    await shell.ask('ip link set eth0 up; touch /run/kept')
+    await shell.until('[ "$(cat /sys/class/net/eth0/carrier)" = 1 ]')
+    // A mounted disc locks its drive.
+    await shell.until('mount -t iso9660 /dev/sr0 /mnt')
+  })
+  const whole = now(await machines.get(id))
+  const emptied = (hardwareNow: MachineHardware): MachineHardware => ({ ...hardwareNow, cdroms: hardwareNow.cdroms.map((drive) => ({ ...drive, image: null })) })
+  expect(await hardware.change(id, emptied(whole), whole)).toMatchObject([{ path: 'cdroms.cd0.image', when: 'nextStart', reason: expect.stringContaining('locked') as string }])
+  await hardware.discardPending(id)
+  await machines.save(id)
+  await rm(disc)
+  await expect(machines.start(id)).rejects.toMatchObject({ code: 'FILE_NOT_FOUND', data: { path: disc } })
+  const wanted = { ...emptied(whole), memoryMiB: 160, disks: whole.disks.slice(0, 1), nics: whole.nics.map((nic) => ({ ...nic, linkUp: false })) }
+  const plan = (await open.services.hardware.plan(id, wanted)).differences.map(({ path, when }) => [path, when])
+  expect((await hardware.change(id, wanted, whole)).map(({ path, when }) => [path, when])).toEqual(plan)
+  expect(plan).toEqual([['memoryMiB', 'nextStart'], ['disks.disk1', 'nextStart'], ['cdroms.cd0.image', 'now'], ['nics.net0.linkUp', 'now']])
+  const waits = { definition: { memoryMiB: 128, disks: [{ id: 'disk0' }, { id: 'disk1' }], cdroms: [{ image: null }], nics: [{ linkUp: false }] }, next: { memoryMiB: 160, disks: [{ id: 'disk0' }], nics: [{ linkUp: false }] } }
+  expect(await machines.get(id)).toMatchObject({ state: 'saved', ...waits })
+  await machines.start(id)
+  expect(await machines.get(id)).toMatchObject({ state: 'running', ...waits })
+  await atShell(open, id, async (shell) => {
+    expect(await shell.ask('ls /run/kept; cat /sys/class/net/eth0/carrier')).toBe('/run/kept\n0')
+    expect(await shell.ask('cat /sys/block/sr0/size >/dev/null; dd if=/dev/sr0 of=/dev/null bs=2048 skip=64 count=1 2>/dev/null && echo read || echo gone')).toBe('gone')
+  })
+  // What was pulled out in the memory is plugged in again.
+  await machines.save(id)
+  const after = now(await machines.get(id))
+  await hardware.change(id, { ...after, nics: after.nics.map((nic) => ({ ...nic, linkUp: true })) }, after)
+  await machines.start(id)
+  await atShell(open, id, (shell) => shell.until('[ "$(cat /sys/class/net/eth0/carrier)" = 1 ]'))
+  await machines.powerOff(id)
+  await machines.start(id)
+  await atShell(open, id, async (shell) => {
+    await shell.booted()
+    await shell.until('[ -b /dev/vda ] && [ ! -b /dev/vdb ]')
+  })
+  expect(await machines.get(id)).toMatchObject({ next: null, definition: { memoryMiB: 160, disks: [{ id: 'disk0' }] } })
+  await machines.powerOff(id)
+  expect(open.defects).toEqual([])
 })
 
 test('a guest that does not answer keeps its disk: the wish waits and can be taken back; what was asked for goes when the guest is reset, and comes back at the next start', async () => {

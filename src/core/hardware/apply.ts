@@ -8,27 +8,31 @@ import { hardwareOf, inPresentLayers, isSameHardware, withHardware, withOwnAddre
 import { rememberDefinition } from './history'
 import { keptSlot, type LivePlan, pathOf, planLive } from './live-plan'
 import { withNvramPlace } from './nvram'
+import { planSaved } from './saved-plan'
 import { makeTpmFolder, removeUnusedTpm } from './tpm'
 
 /** A guest may take its time to let go of a device; the engine's own limit is shorter. */
 const liveChangeMs = 60_000
 
-/** What a change would do to a machine. @param running what QEMU has; null: it does not run */
-export function planChange(running: RunningHardware | null, stored: MachineDefinition, wanted: MachineHardware): LivePlan {
-  if (running !== null) return planLive(running.definition, stored, wanted, running.accelerator)
+/** What a change would do to a machine. @param present what its guest has; null: none runs or is saved */
+export function planChange(present: PresentHardware | null, stored: MachineDefinition, wanted: MachineHardware): LivePlan {
+  if (present?.accelerator === null) return planSaved(present.definition, stored, inStoredPlaces(wanted, stored))
+  if (present !== null) return planLive(present.definition, stored, wanted, present.accelerator)
   const hardware = inStoredPlaces(inPresentLayers(wanted, stored), stored)
   const differences = compareDefinitions(stored, withHardware(stored, hardware)).map((difference) => ({ ...difference, when: 'now' as const, reason: null }))
   return { hardware, changes: [], differences: [...differences, ...newVariables(hardware, stored)] }
 }
 
-/** What QEMU has, and how it runs the guest. */
-export interface RunningHardware {
+/** What a guest has, and how it runs. */
+export interface PresentHardware {
   definition: MachineDefinition
-  accelerator: AcceleratorName
+  /** null: the guest is saved to disk. */
+  accelerator: AcceleratorName | null
 }
 
-/** null: the machine does not run. */
-export function runningOf(held: Pick<HeldMachine, 'live' | 'run'>): RunningHardware | null {
+/** null: no guest runs or is saved. Throws what speaks against the record of saved state, past which nothing may be changed. */
+export async function presentOf(held: Pick<HeldMachine, 'live' | 'run' | 'state' | 'savedDefinition'>): Promise<PresentHardware | null> {
+  if (held.state === 'saved') return { definition: await held.savedDefinition(), accelerator: null }
   return held.live && held.run !== null ? { definition: withOwnAddresses(held.run), accelerator: held.run.accelerator } : null
 }
 
@@ -53,7 +57,7 @@ function inStoredPlaces(hardware: MachineHardware, stored: MachineDefinition): M
 export async function applyHardware({ context, held }: HardwareWork, wanted: MachineHardware): Promise<HardwareDifference[]> {
   const { library } = context.snapshots
   const stored = held.stored.definition
-  const planned = planChange(runningOf(held), stored, wanted)
+  const planned = planChange(await presentOf(held), stored, wanted)
   const plan = { ...planned, hardware: withNvramPlace(planned.hardware) }
   const anew = planned.hardware.firmware === plan.hardware.firmware ? null : plan.hardware.firmware
   if (plan.changes.length === 0 && anew === null && isSameHardware(plan.hardware, hardwareOf(stored))) return []
@@ -65,6 +69,11 @@ export async function applyHardware({ context, held }: HardwareWork, wanted: Mac
   await removeUnusedTpm(stored, plan.hardware, held.stored.paths)
   held.log('hardware.changed', { differences: plan.differences.map(({ path, when }) => ({ path, when })) })
   await context.atStep('hardware:definition-changed')
+  if (held.state === 'saved') {
+    if (plan.changes.length > 0) await held.noteSaved((saved) => plan.changes.reduce(withLiveChange, saved))
+    await context.atStep('hardware:saved-noted')
+    return plan.differences
+  }
   const waits = new Map<string, string>()
   const failures: unknown[] = []
   for (const change of plan.changes) {

@@ -19,7 +19,7 @@ import { requireRoom } from '../snapshot/room'
 import { lookForTidy } from '../snapshot/tidy'
 import { bytesInWords } from '../storage'
 import { isInside } from '../storage/references'
-import { applyHardware, runningOf } from './apply'
+import { applyHardware, presentOf } from './apply'
 import type { HardwareWork } from './context'
 import { hardwareOf, refuseFaults } from './hardware'
 import { issuesOf } from './issues'
@@ -42,7 +42,7 @@ export async function addDisk(work: HardwareWork, request: NewDisk, reporter: Jo
   }
   try {
     const wanted = { ...stored, disks: [...stored.disks, disk] }
-    refuseFaults(await issuesOf(work.context, held.stored, runningOf(held)?.definition ?? null, wanted))
+    refuseFaults(await issuesOf(work.context, held.stored, (await presentOf(held))?.definition ?? null, wanted))
     reporter.report(null, 'Plugging the disk in')
     const differences = await applyHardware(work, wanted)
     tellWhatWaits(differences, reporter)
@@ -155,7 +155,7 @@ export async function removeDisk(work: HardwareWork, { diskId, file }: RemoveDis
   reporter.report(null, 'Taking the disk out')
   const stored = hardwareOf(definition)
   const wanted = { ...stored, disks: stored.disks.filter(({ id }) => id !== diskId), boot: { ...stored.boot, order: stored.boot.order.filter((id) => id !== diskId) } }
-  refuseFaults(await issuesOf(context, held.stored, runningOf(held)?.definition ?? null, wanted))
+  refuseFaults(await issuesOf(context, held.stored, (await presentOf(held))?.definition ?? null, wanted))
   const differences = await applyHardware(work, wanted)
   tellWhatWaits(differences, reporter)
   if (file === 'trash') await trashFile(work, disk, reporter)
@@ -184,7 +184,7 @@ async function trashFile({ context, held }: HardwareWork, disk: Disk, reporter: 
   const orphans = new Set(findOrphans(survey, names).map(({ path }) => path))
   const goes = own.filter((path) => orphans.has(path))
   if (goes.length === 0) {
-    reporter.note?.(held.live && names.of(image.path).some(({ kind }) => kind === 'run') ? 'The machine still has the disk until it is off, so its file stays.' : 'Snapshots or clones read from its file, so it stays.')
+    reporter.note?.(held.live && names.of(image.path).some(({ kind }) => kind === 'run') ? 'The machine still has the disk until it is off, so its file stays.' : held.state === 'saved' ? 'The saved guest still has the disk, or snapshots or clones read from its file, so it stays.' : 'Snapshots or clones read from its file, so it stays.')
     return
   }
   try {

@@ -2,7 +2,7 @@ import { RingsideError, type Issue } from '@shared/errors'
 import { type HardwareDifference, type HardwarePlan, type HardwareProperty, type HardwareVersion, type MachineDefinition, type MachineHardware, type NewDisk, type RemoveDisk, whyRefused } from '@shared/model'
 import type { Hardware, JobReporter } from '../app/services'
 import { MachineLog } from '../machine/machine-log'
-import { applyHardware, planChange, runningOf } from './apply'
+import { applyHardware, planChange, presentOf } from './apply'
 import type { HardwareContext, HardwareWork } from './context'
 import { addDisk, removeDisk } from './disks'
 import { hardwareOf, inPresentLayers, isSameHardware, parseHardware, refuseFaults, withHardware } from './hardware'
@@ -29,7 +29,7 @@ export class HardwareService implements Hardware {
     const refused = whyRefused('changeHardware', view)
     const illegal: Issue[] = refused === null ? [] : [{ path: '', message: refused, code: 'ILLEGAL_STATE', severity: 'error' }]
     const wanted = ownedBy(stored.definition, inPresentLayers(hardware, stored.definition))
-    const running = view.run === null || view.run.disposable ? null : { definition: view.definition, accelerator: view.run.accelerator }
+    const running = view.state === 'saved' ? { definition: view.definition, accelerator: null } : view.run === null || view.run.disposable ? null : { definition: view.definition, accelerator: view.run.accelerator }
     return { differences: planChange(running, stored.definition, wanted).differences, issues: [...illegal, ...(await issuesOf(this.context, stored, running?.definition ?? null, wanted))] }
   }
 
@@ -41,7 +41,7 @@ export class HardwareService implements Hardware {
       if (hardware === null) return []
       if (!isSameHardware(basedOn, hardwareOf(stored.definition))) throw changedMeanwhile(stored.definition.name)
       const wanted = ownedBy(stored.definition, inPresentLayers(hardware, stored.definition))
-      refuseFaults(await issuesOf(this.context, stored, runningOf(work.held)?.definition ?? null, wanted))
+      refuseFaults(await issuesOf(this.context, stored, (await presentOf(work.held))?.definition ?? null, wanted))
       return applyHardware(work, wanted)
     })
   }
@@ -55,7 +55,7 @@ export class HardwareService implements Hardware {
       await this.context.snapshots.library.update(id, (stored) => withHardware(stored, inPresentLayers(hardwareOf(definition), stored)))
       await removeUnusedTpm(before, definition, held.stored.paths)
       held.log('hardware.pendingDiscarded')
-      const running = runningOf(held)
+      const running = await presentOf(held)
       const asked = running === null ? [] : planChange(running, withHardware(before, hardwareOf(running.definition)), next).changes.flatMap((change) => (change.kind === 'unplugDisk' || change.kind === 'unplugNic' ? [`“${change.id}”`] : []))
       if (asked.length > 0) held.addNote(`The guest was asked for ${asked.join(', ')} already, and may still let go of it, at the latest when it restarts; then it is back at the next start.`)
     })

@@ -3,6 +3,7 @@ import { type AcceleratorName, MachineDefinition, machineSchemaVersion, type Mac
 import { withLiveChange } from '../engine/live-change'
 import { hardwareOf, presentAndNext, withHardware, withOwnAddresses } from './hardware'
 import { planLive } from './live-plan'
+import { planSaved } from './saved-plan'
 
 const disk = (id: string, more: object = {}): MachineHardware['disks'][number] => MachineDefinition.shape.disks.parse([{ id, image: { kind: 'own', path: `disks/${id}.qcow2` }, format: 'qcow2', bus: 'virtio-blk', ...more }])[0] ?? expect.fail()
 const nic = (id: string, more: object = {}): MachineHardware['nics'][number] => MachineDefinition.shape.nics.parse([{ id, model: 'virtio-net', macAddress: `52:54:00:00:00:0${id.at(-1) ?? ''}`, backend: { type: 'user' }, ...more }])[0] ?? expect.fail()
@@ -123,6 +124,23 @@ test('the balloon is set at once where the machine has one and that much memory'
     const { changes, differences } = plan(running, { memory: target, ...wanted })
     expect([changes, differences.find(({ path }) => path === 'memory.targetMiB')]).toMatchObject([[], { when: 'nextStart', reason: expect.stringMatching(/[a-z]\.$/u) as string }])
   }
+})
+
+test('what a saved guest has in its memory stays as it is; what is around it changes at once, and its disc can be taken out', () => {
+  const image = { kind: 'external' as const, path: '/isos/a.iso' }
+  const saved = machine({ cdroms: [{ id: 'cd0', image, bus: 'sata' }, { id: 'cd1', image: null, bus: 'sata' }] })
+  const limits = { bytesPerSecond: 1000, bytesReadPerSecond: 0, bytesWrittenPerSecond: 0, requestsPerSecond: 0, readsPerSecond: 0, writesPerSecond: 0 }
+  const { hardware, changes, differences } = planSaved(saved, saved, {
+    ...hardwareOf(saved), disks: [disk('disk0', { limits }), disk('disk1')], nics: [nic('net0', { linkUp: false }), nic('net1')], memoryMiB: 2048, memory: { ...saved.memory, targetMiB: 512 },
+    cdroms: [{ id: 'cd0', image: null, bus: 'sata' }, { id: 'cd1', image, bus: 'sata' }],
+  })
+  expect(changes).toEqual([{ kind: 'limitDisk', id: 'disk0', limits }, { kind: 'setLink', id: 'net0', up: false }, { kind: 'changeMedium', id: 'cd0', image: null }, { kind: 'setMemoryTarget', targetMiB: 512 }])
+  expect(differences.filter(({ when }) => when === 'now').map(({ path }) => path)).toEqual(['memory.targetMiB', 'disks.disk0.limits', 'cdroms.cd0.image', 'nics.net0.linkUp'])
+  expect(differences.filter(({ when }) => when === 'nextStart')).toMatchObject([
+    { path: 'memoryMiB', reason: expect.stringContaining('next shut down') as string }, { path: 'cdroms.cd1.image', reason: expect.stringContaining('the disc') as string }, { path: 'disks.disk1' }, { path: 'nics.net1' },
+  ])
+  // Nothing is plugged in, so nothing has a port of its own.
+  expect([hardware.disks, hardware.nics].map((devices) => devices.map(({ slot }) => slot))).toEqual([[null, null], [null, null]])
 })
 
 test('changes come to what the plan promises, and what is left is what waits', () => {

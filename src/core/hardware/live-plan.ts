@@ -134,18 +134,26 @@ export function planLive(running: MachineDefinition, stored: MachineDefinition, 
   if (running.processors.limitPercent !== hardware.processors.limitPercent) changes.push({ kind: 'limitProcessorTime', percent: hardware.processors.limitPercent })
   if (running.processors.priority !== hardware.processors.priority) changes.push({ kind: 'prioritise', priority: hardware.processors.priority })
   const wanted = { ...hardware, disks, nics, usbDevices }
+  return { hardware: wanted, changes, differences: whenOf(running, stored, wanted, changes, (device) => waits.get(device) ?? needsStart) }
+}
+
+/**
+ * What a change makes different from what is stored, and what of that is so at once.
+ * @param present what the guest has
+ * @param whyNot why the rest waits, by the path of its device and its own
+ */
+export function whenOf(present: MachineDefinition, stored: MachineDefinition, wanted: MachineHardware, changes: readonly LiveChange[], whyNot: (device: string, path: string) => string): HardwareDifference[] {
   const live = new Set(changes.map(pathOf))
-  const then = changes.reduce(withLiveChange, running)
-  const differences = compareDefinitions(stored, withHardware(stored, inPresentLayers(wanted, stored)))
-    .filter(({ then, now }) => then !== now)
+  const then = changes.reduce(withLiveChange, present)
+  return compareDefinitions(stored, withHardware(stored, inPresentLayers(wanted, stored)))
+    .filter((difference) => difference.then !== difference.now)
     .map((difference) => {
       const device = difference.path.split('.').slice(0, 2).join('.')
       if (isLive(difference.path, device, live)) return { ...difference, when: 'now' as const, reason: null }
       // It was to come at the next start, and now is as it is already.
       if (isAsItRuns(then, wanted, difference.path, difference.now)) return { ...difference, when: 'now' as const, reason: null }
-      return { ...difference, when: 'nextStart' as const, reason: waits.get(device) ?? needsStart }
+      return { ...difference, when: 'nextStart' as const, reason: whyNot(device, difference.path) }
     })
-  return { hardware: wanted, changes, differences }
 }
 
 /** Where in the hardware a live change shows. */

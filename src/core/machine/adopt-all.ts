@@ -8,7 +8,7 @@ import type { MachineSlot } from './machine-slot'
 import type { ManagerContext } from './manager-context'
 import { findRun, unseenCrash } from './run-end'
 import { type RunRecord, readRunRecord, removeRunFolder } from './run-record'
-import { readSavedState, removeSaved } from './saved-state'
+import { readSavedRun, readSavedState, removeSaved } from './saved-state'
 import { recover } from './supervise'
 
 /**
@@ -69,8 +69,9 @@ async function settle(context: ManagerContext, slot: MachineSlot, record: RunRec
 /** What a machine that does not run shows: saved, crashed, or just stopped. */
 export async function showAtRest(slot: MachineSlot): Promise<void> {
   const { paths } = slot.stored
-  const [saved, crash] = await Promise.all([readSavedState(paths), readCrash(paths)])
+  const [saved, run, crash] = await Promise.all([readSavedState(paths), readSavedRun(paths).catch(() => null), readCrash(paths)])
   if (slot.live) return
+  slot.savedDefinition = run?.definition ?? null
   const facts = { state: saved !== null ? 'saved' as const : crash !== null ? 'crashed' as const : 'stopped' as const, saved, crash, run: null }
   // What is known already is no news.
   if (!isDeepStrictEqual(facts, { state: slot.state, saved: slot.saved, crash: slot.crash, run: slot.run })) slot.set(facts)

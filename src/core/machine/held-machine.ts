@@ -2,11 +2,13 @@ import { RingsideError } from '@shared/errors'
 import type { MachineAction, MachineDefinition, MachineState } from '@shared/model'
 import type { JobReporter, StoredMachine } from '../app/services'
 import { runtimePaths } from '../library/paths'
+import { withOwn } from '../hardware/hardware'
 import { showAtRest } from './adopt-all'
 import { requireFreeImages } from './images-in-use'
 import type { MachineSlot } from './machine-slot'
 import type { ManagerContext } from './manager-context'
 import { type RunRecord, writeRunRecord } from './run-record'
+import { readSavedRun, writeSavedRun } from './saved-state'
 import { requireLink } from './supervise'
 import { pullPlug } from './verbs/power-off'
 import { save } from './verbs/save'
@@ -79,6 +81,20 @@ export class HeldMachine {
     if (record === null) return
     this.slot.record = { ...record, definition }
     await writeRunRecord(runtimePaths(this.slot.stored.paths.runtime).record, this.slot.record)
+  }
+
+  /** What the saved guest has. Throws what keeps the record from being read. */
+  async savedDefinition(): Promise<MachineDefinition> {
+    return withOwn(this.slot.stored.definition, (await readSavedRun(this.slot.stored.paths)).definition)
+  }
+
+  /** Changes what is recorded of the saved guest, beside its memory. */
+  async noteSaved(change: (definition: MachineDefinition) => MachineDefinition): Promise<void> {
+    const { paths } = this.slot.stored
+    const saved = await readSavedRun(paths)
+    await writeSavedRun(paths, { ...saved, definition: change(saved.definition) })
+    await this.refresh()
+    this.slot.set({})
   }
 
   /** Pulls the plug and waits until nothing of the run is left. */

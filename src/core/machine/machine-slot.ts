@@ -1,8 +1,8 @@
 import { RingsideError } from '@shared/errors'
-import { type CrashReport, type MachineAction, type MachineState, type MachineTask, type MachineView, type RunInfo, type SavedState, isLive, whyRefused } from '@shared/model'
+import { type CrashReport, type MachineAction, type MachineDefinition, type MachineState, type MachineTask, type MachineView, type RunInfo, type SavedState, isLive, whyRefused } from '@shared/model'
 import type { StoredMachine } from '../app/services'
 import type { EngineEvent } from '../engine/engine'
-import { presentAndNext, withOwnAddresses } from '../hardware/hardware'
+import { presentAndNext, withOwn, withOwnAddresses } from '../hardware/hardware'
 import { MachineLog } from './machine-log'
 import type { RunRecord } from './run-record'
 import type { WorkerLink } from './worker-link'
@@ -30,6 +30,8 @@ export class MachineSlot {
   link: WorkerLink | null = null
   /** Of the run under way. */
   record: RunRecord | null = null
+  /** What the guest has that is saved to disk; null: none is, or its record can't be read. */
+  savedDefinition: MachineDefinition | null = null
   /** The end of the process, noticed while a verb is at work that decides what it means. */
   ended: EndedEvent | null = null
   /** Somebody pulls the plug: whatever way the process ends now is a clean one. */
@@ -101,7 +103,8 @@ export class MachineSlot {
     const { definition, paths } = this.stored
     const { state, run, crash, saved, task } = this.#facts
     // A disposable run has nothing that waits, and layers that are nobody's.
-    const hardware = this.live && this.record !== null && !this.record.disposable ? presentAndNext(definition, withOwnAddresses(this.record)) : { definition, next: null }
+    const present = this.live && this.record !== null && !this.record.disposable ? withOwnAddresses(this.record) : state === 'saved' && this.savedDefinition !== null ? withOwn(definition, this.savedDefinition) : null
+    const hardware = present === null ? { definition, next: null } : presentAndNext(definition, present)
     return { id: this.id, ...hardware, state, stateSince: this.#since.toISOString(), task, folder: paths.folder, run, crash, saved }
   }
 

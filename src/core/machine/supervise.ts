@@ -115,6 +115,7 @@ export function endRun(context: ManagerContext, slot: MachineSlot, end: RunEnd):
   const crash = end.to === 'crashed' ? end.crash : null
   slot.log.write('run.ended', { how: end.to, ...(crash === null ? {} : { reason: crash.reason, process: crash.process }) })
   const disposable = slot.record?.disposable === true
+  slot.savedDefinition = saved === null ? null : slot.record?.definition ?? null
   slot.record = null
   slot.ended = null
   slot.poweringOff = false

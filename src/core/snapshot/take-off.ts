@@ -89,7 +89,7 @@ export function requireSavedDisks({ name, ...definition }: MachineDefinition, sa
   const differing = differingKeys(topsOf(definition), topsOf(saved.definition))
   if (differing.length === 0) return
   throw new RingsideError('ILLEGAL_STATE', `A change of the disks of “${name}” waits for its next start (${differing.join(', ')}), and its saved guest has them as they were.`, {
-    state: 'saved', hint: 'Start the machine and take back the change, or shut it down.',
+    state: 'saved', hint: 'Take back the change in its hardware, or start the machine and shut it down.',
   })
 }
 

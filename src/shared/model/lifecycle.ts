@@ -45,8 +45,8 @@ export const legalStates: Readonly<Record<MachineAction, readonly MachineState[]
   backUp: settled,
   // What the guest has in its memory does not fit other disks.
   restore: ['stopped', 'crashed'],
-  // Saved memory fits the hardware that it was saved with, and no other.
-  changeHardware: ['stopped', 'crashed', 'running', 'paused'],
+  // What a saved guest has in its memory stays; the rest of the change comes after its next shut down.
+  changeHardware: settled,
   useGuest: ['running'],
 }
 
@@ -93,7 +93,6 @@ export function isLegal(action: MachineAction, state: MachineState): boolean {
 /** Why the action is refused in this state, as a sentence; null when it is legal. */
 export function whyIllegal(action: MachineAction, state: MachineState): string | null {
   if (isLegal(action, state)) return null
-  if (action === 'changeHardware' && state === 'saved') return 'Saved memory fits the hardware that it was saved with, and no other. Start the machine and change it then, or discard its saved state first.'
   const allowed = legalStates[action].map((s) => stateWords[s])
   const last = allowed.pop() ?? ''
   const list = allowed.length > 0 ? `${allowed.join(', ')} or ${last}` : last

@@ -9,6 +9,7 @@ import { errnoOf, fileError } from '../../config/file-error'
 import { requireOrdinaryFile } from '../../config/own-file'
 import { baseFoldersOf, requireFrozen } from '../../library/base-folders'
 import { type MachineFiles, runtimePaths } from '../../library/paths'
+import { borrowing } from '../../hardware/hardware'
 import { makePrivate } from '../../library/runtime-root'
 import { chooseAccelerator } from '../choose-accelerator'
 import { forgetCrash } from '../last-run'
@@ -46,7 +47,7 @@ interface Preparation {
 export async function start(context: ManagerContext, slot: MachineSlot, { disposable }: StartOptions = { disposable: false }): Promise<void> {
   if (disposable && slot.state === 'saved') throw savedIsNotDisposable(slot.name)
   // Before anything shows: who is asked for a passphrase has not begun to start anything.
-  const diskKey = hasEncryptedDisks(slot.stored.definition) ? await context.diskKey(slot.id) : null
+  const diskKey = [slot.stored.definition, slot.savedDefinition].some((definition) => definition !== null && hasEncryptedDisks(definition)) ? await context.diskKey(slot.id) : null
   const before = { state: slot.state, crash: slot.crash }
   slot.poweringOff = false
   slot.ended = null
@@ -75,10 +76,10 @@ function hasEncryptedDisks({ disks }: Pick<MachineDefinition, 'disks'>): boolean
 export async function prepare(context: ManagerContext, slot: MachineSlot, from: MachineState, { forStart, disposable }: StartOptions & { forStart: boolean }): Promise<Preparation> {
   const { definition, paths } = slot.stored
   const qemu = await requireQemu(context)
-  if (forStart) await requireFreeImages(context, slot, { writes: !disposable })
   const restore = from === 'saved' ? await readSavedRun(paths) : null
   // The saved guest has the hardware that it was saved with; only its name may have changed.
   const effective = restore === null ? definition : { ...restore.definition, name: definition.name }
+  if (forStart) await requireFreeImages(context, slot, { writes: !disposable, definition: effective })
   const wanted = restore === null ? definition.accelerator : restore.accelerator
   const { accelerator, note } = chooseAccelerator(wanted, await context.probe.current())
   const notes: string[] = []
@@ -100,15 +101,6 @@ function borrowedAddresses(stored: MachineDefinition, running: MachineDefinition
   const borrowed = borrowing(stored, running)
   if (borrowed.length === 0 || stored.origin === null) return []
   return [`Its guest goes on from the memory of “${stored.origin.machineName}”, and has that one's network address until it is started cold: ${borrowed.map(({ borrowed: address }) => address).join(', ')}.`]
-}
-
-/** The cards whose address the guest has from another machine's memory. */
-function borrowing({ nics, origin }: MachineDefinition, running: MachineDefinition): { id: string; own: string; borrowed: string }[] {
-  if (origin === null) return []
-  return running.nics.flatMap(({ id, macAddress }) => {
-    const own = nics.find((nic) => nic.id === id)?.macAddress
-    return own === undefined || own === macAddress ? [] : [{ id, own, borrowed: macAddress }]
-  })
 }
 
 /** Saved state is marked as used when the guest goes on, since loaded a second time it would ruin the disks; so that has to be possible. */

@@ -321,5 +321,5 @@ test('UEFI variables are reset after a question that names the old store, and ne
   expect(change.mock.calls[0]?.[0].hardware.firmware).toEqual({ ...uefi.firmware, nvram: 'firmware/new.qcow2' })
   useMachinesStore().put({ ...now(), state: 'running' })
   await settle()
-  expect(find('reset-nvram').getAttribute('aria-description')).toContain('in use while the machine runs')
+  expect(find('reset-nvram').getAttribute('aria-description')).toContain('in use by the guest')
 })

@@ -1,4 +1,4 @@
-import type { MachineHardware } from '@shared/model'
+import { MachineHardware, type MachineView } from '@shared/model'
 
 /** Lists whose entries are told apart by their ids, so that one that moves stays the same. */
 export const deviceLists = ['disks', 'cdroms', 'nics', 'usbDevices', 'sharedFolders', 'pciDevices'] as const
@@ -121,4 +121,10 @@ export function rebase(from: MachineHardware, to: MachineHardware, onto: Machine
 /** Whether a change is about a path: it, something in it, or what it lies in. */
 export function touches(change: { readonly path: string }, path: string): boolean {
   return change.path === path || change.path.startsWith(`${path}.`) || (path.startsWith(`${change.path}.`) && !isDeviceList(change.path))
+}
+
+/** What is stored of a machine, without a disk and without starting from it. */
+export function withoutDisk({ definition, next }: Pick<MachineView, 'definition' | 'next'>, id: string): MachineHardware {
+  const hardware = next ?? MachineHardware.parse(definition)
+  return { ...hardware, disks: hardware.disks.filter((disk) => disk.id !== id), boot: { ...hardware.boot, order: hardware.boot.order.filter((device) => device !== id) } }
 }

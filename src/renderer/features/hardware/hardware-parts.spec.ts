@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { MachineHardware } from '@shared/model'
 import { aDefinition } from '../../stores/spec-data'
 import { bootDevices, movedInOrder, movedTo } from './boot-order'
-import { changesInWords } from './change-words'
+import { changesInWords, hasGuest, laterWords } from './change-words'
 import { commandLines, shellCommand } from './command-lines'
 import { imagePath } from './device-words'
 import { allFaults, byId, faultsAt } from './hardware-faults'
@@ -37,6 +37,7 @@ test('what waits to be applied is told in a few words', () => {
   const at = (...when: ('now' | 'nextStart')[]) => when.map((each) => ({ when: each }))
   expect(changesInWords(3, null, true)).toBe('3 changes')
   expect(changesInWords(1, at('now', 'now', 'nextStart'), true)).toBe('3 changes: 2 at once, 1 at the next start')
+  expect([changesInWords(1, at('now', 'nextStart'), hasGuest('saved'), laterWords('saved')), laterWords('paused'), hasGuest('stopped')]).toEqual(['2 changes: 1 at once, 1 after its next shut down', 'at the next start', false])
   expect([changesInWords(1, at('now'), true), changesInWords(1, at('nextStart'), true), changesInWords(1, at('now'), false)]).toEqual(['1 change: at once', '1 change: at the next start', '1 change'])
 })
 

@@ -1,5 +1,5 @@
 import type { Issue, RingsideError } from '@shared/errors'
-import { type HardwareDifference, isLive, MachineHardware, type MachineView, whyRefused } from '@shared/model'
+import { type HardwareDifference, MachineHardware, type MachineView, whyRefused } from '@shared/model'
 import { computed, onScopeDispose, shallowRef, watch, type ComputedRef } from 'vue'
 import { notify } from '../../actions/notify'
 import { useAction, type Action } from '../../actions/use-action'
@@ -7,6 +7,7 @@ import { useConnectionStore } from '../../stores/connection.store'
 import { useMachinesStore } from '../../stores/machines.store'
 import { useClient } from '../../transport/client'
 import { toRingsideError } from '../../transport/errors'
+import { hasGuest, laterWords } from './change-words'
 import { beginWith, edited, rebased, redone, undone, type EditHistory } from './edit-history'
 import { type Change, changesOf, isSame, valueAt, withValue } from './hardware-edits'
 import { allFaults, schemaFaults } from './hardware-faults'
@@ -32,6 +33,10 @@ export interface HardwareEditor {
   readonly planError: ComputedRef<RingsideError | null>
   /** Why nothing can be edited, a sentence; null: it can. */
   readonly whyFixed: ComputedRef<string | null>
+  /** Whether the guest is saved to disk. */
+  readonly isSaved: ComputedRef<boolean>
+  /** When comes what the guest can’t have now, such as “at the next start”. */
+  readonly later: ComputedRef<string>
   /** What undo and redo would do; null: nothing. */
   readonly undoLabel: ComputedRef<string | null>
   readonly redoLabel: ComputedRef<string | null>
@@ -56,7 +61,7 @@ export function useHardwareEditor(machine: () => MachineView): HardwareEditor {
   const history = shallowRef<EditHistory>(beginWith(stored.value))
   const hardware = computed(() => history.value.present)
   const changes = computed(() => changesOf(stored.value, hardware.value))
-  const pending = computed(() => (isLive(machine().state) ? changesOf(running.value, stored.value) : []))
+  const pending = computed(() => (hasGuest(machine().state) ? changesOf(running.value, stored.value) : []))
   const whyFixed = computed(() => {
     const { state, task, definition, run } = machine()
     // A task passes by itself: fields that go grey for a moment would only flicker.
@@ -129,7 +134,7 @@ export function useHardwareEditor(machine: () => MachineView): HardwareEditor {
     }),
     run: async () => {
       const later = (await store(hardware.value, true)).filter((difference) => difference.when === 'nextStart').length
-      if (later > 0) notify({ kind: 'info', title: later === 1 ? 'One change waits for the next start' : `${String(later)} changes wait for the next start`, text: 'What waits is marked with a clock, and can be taken back.' })
+      if (later > 0) notify({ kind: 'info', title: machine().state === 'saved' ? `${later === 1 ? 'One change applies' : `${String(later)} changes apply`} after the machine’s next shut down` : later === 1 ? 'One change waits for the next start' : `${String(later)} changes wait for the next start`, text: 'What waits is marked with a clock, and can be taken back.' })
     },
   })
   const discard = useAction({
@@ -138,8 +143,8 @@ export function useHardwareEditor(machine: () => MachineView): HardwareEditor {
     run: async () => { edit(stored.value, 'Discard all changes') },
   })
   const discardPending = useAction({
-    label: 'Take all back', icon: 'i-lucide-undo-2', failure: () => 'What waits for the next start was not taken back',
-    whyNot: computed(() => (pending.value.length === 0 ? 'Nothing waits for the next start.' : refused.value)),
+    label: 'Take all back', icon: 'i-lucide-undo-2', failure: () => 'What waits was not taken back',
+    whyNot: computed(() => (pending.value.length === 0 ? 'Nothing waits.' : refused.value)),
     run: async () => { machines.put(await useClient().hardware.discardPending({ id: machine().id })) },
   })
   const act = useAction<[path: string, value: unknown]>({
@@ -156,6 +161,8 @@ export function useHardwareEditor(machine: () => MachineView): HardwareEditor {
     if (!isSame(valueAt(hardware.value, path), value)) edit(withValue(hardware.value, path, value), label, path)
   }
   return {
+    isSaved: computed(() => machine().state === 'saved'),
+    later: computed(() => laterWords(machine().state)),
     hardware, running, stored, changes, pending, faults, whyFixed, apply, discard, discardPending, act, edit, set,
     differences: computed(() => (plan.value?.of === hardware.value ? plan.value.differences : null)),
     planError: computed(() => planError.value),

@@ -12,12 +12,13 @@ const priorities: Readonly<Record<MachineDefinition['processors']['priority'], n
 
 /**
  * What a command line can't say, before the guest runs for the first time: limits of disks, cables that are not plugged in, what the balloon leaves of memory, the share and the priority of the process.
+ * @param fromMemory its guest goes on: cables and the balloon are as they were then, and may have been changed since
  * @returns what is less than the definition asks for, a sentence each
  */
-export async function applyFirstSettings(qmp: QmpClient, definition: MachineDefinition, pid: number): Promise<string[]> {
+export async function applyFirstSettings(qmp: QmpClient, definition: MachineDefinition, pid: number, fromMemory: boolean): Promise<string[]> {
   for (const { id, limits } of definition.disks) if (limits !== null) await limitDisk(qmp, definition, id, limits)
-  for (const { id, linkUp } of definition.nics) if (!linkUp) await setLink(qmp, id, false)
-  if (definition.balloon && definition.memory.targetMiB !== null) await setMemoryTarget(qmp, definition)
+  for (const { id, linkUp } of definition.nics) if (!linkUp || fromMemory) await setLink(qmp, id, linkUp)
+  if (definition.balloon && (fromMemory || definition.memory.targetMiB !== null)) await setMemoryTarget(qmp, definition)
   const limited = definition.processors.limitPercent === null ? [] : await limitTime(definition, pid)
   return [...limited, ...(definition.processors.priority === 'normal' ? [] : await prioritise(pid, definition.processors.priority))]
 }

@@ -66,7 +66,7 @@ async function start(plan: LaunchPlan, platform: NodeJS.Platform, beforeGuestRun
       await loadState(qmp, { memory: savedMemory(plan.restore, plan.machineFolder), socket: files.runtime.ram, features: plan.qemu.features })
       if (plan.restore.qemuVersion !== plan.qemu.version) machine.addNote(`The state was saved with QEMU ${plan.restore.qemuVersion} and goes on with ${plan.qemu.version}.`)
     }
-    for (const note of await applyFirstSettings(qmp, definition, qemu.pid)) machine.addNote(note)
+    for (const note of await applyFirstSettings(qmp, definition, qemu.pid, plan.restore !== null)) machine.addNote(note)
     await beforeGuestRuns?.()
     await machine.begin()
     return machine

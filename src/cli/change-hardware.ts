@@ -8,8 +8,8 @@ export function storedHardware({ next, definition }: MachineView): MachineHardwa
 }
 
 /** Changes a machine's hardware and tells what became of it. @param more what goes beside it in JSON, and `words` in text */
-export async function change(run: Run, machine: MachineView, hardware: unknown, more: Readonly<Record<string, unknown>> = {}, words = ''): Promise<void> {
-  const done = await run.client.hardware.change({ id: machine.id, hardware, basedOn: storedHardware(machine) })
+export async function change(run: Run, machine: MachineView, hardware: unknown, more: Readonly<Record<string, unknown>> = {}, words = '', options: { forceDiscs?: boolean } = {}): Promise<void> {
+  const done = await run.client.hardware.change({ id: machine.id, hardware, basedOn: storedHardware(machine), ...options })
   run.answer({ ...machineAsJson(done.machine), differences: done.differences, ...more }, `${differencesInWords(done.differences)}${words}`)
 }
 

@@ -109,15 +109,16 @@ function registerCd(cli: Cli, group: Group): void {
   const command = group
     .command('cd <insert|eject> <machine> [image]', 'Puts a disc into a CD drive, or takes it out; also while the machine runs.')
     .option('--drive <id>', 'which drive, where there are several')
+    .option('--force', 'also while the guest keeps the drive locked: what it reads from the disc fails then')
     .addHelpText('after', '\nExamples:\n  ringside hardware cd insert web-01 ~/isos/debian-12.iso\n  ringside hardware cd eject web-01')
-  command.action((action: string, wanted: string, image: string | undefined, options: { drive?: string }) =>
+  command.action((action: string, wanted: string, image: string | undefined, options: { drive?: string; force?: boolean }) =>
     cli.perform(command, async (run) => {
       requireAction(command, action, ['insert', 'eject'])
       if ((action === 'insert') !== (image !== undefined)) throw usageError(action === 'insert' ? 'error: say which image to insert' : 'error: eject takes no image')
       const machine = await run.machine(wanted)
       const hardware = storedHardware(machine)
       const { id } = deviceOf(hardware.cdroms, options.drive, 'CD drive', '--drive')
-      await change(run, machine, { ...hardware, cdroms: hardware.cdroms.map((drive) => (drive.id === id ? { ...drive, image: image === undefined ? null : { kind: 'external', path: resolve(image) } } : drive)) })
+      await change(run, machine, { ...hardware, cdroms: hardware.cdroms.map((drive) => (drive.id === id ? { ...drive, image: image === undefined ? null : { kind: 'external', path: resolve(image) } } : drive)) }, {}, '', { forceDiscs: options.force === true })
     }),
   )
 }

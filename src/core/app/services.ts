@@ -154,11 +154,14 @@ export interface Backups {
 }
 
 /** What machines are made of. What takes long is given a reporter and is run as a job. */
+/** `forceDiscs`: discs are changed also where the guest keeps its drive locked. */
+export interface ChangeOptions { forceDiscs?: boolean | undefined }
+
 export interface Hardware {
   properties(id: string): Promise<HardwareProperty[]>
   plan(id: string, hardware: unknown): Promise<HardwarePlan>
   /** Throws `INVALID_INPUT` with every fault, `ILLEGAL_STATE` when `basedOn` is not what is stored any more. */
-  change(id: string, hardware: unknown, basedOn: MachineHardware): Promise<HardwareDifference[]>
+  change(id: string, hardware: unknown, basedOn: MachineHardware, options?: ChangeOptions): Promise<HardwareDifference[]>
   discardPending(id: string): Promise<void>
   addDisk(id: string, disk: NewDisk, reporter: JobReporter): Promise<void>
   removeDisk(id: string, request: RemoveDisk, reporter: JobReporter): Promise<void>

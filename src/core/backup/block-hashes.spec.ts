@@ -1,13 +1,16 @@
 import { createHash } from 'node:crypto'
-import { writeFile } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { afterAll, expect, test } from 'vitest'
 import type { ImageExtent } from '../engine/qemu'
 import { blockBytes, contentHash, hashDisk, rangesOf } from './block-hashes'
 
 const MiB = blockBytes
 const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+
+const temporaryFolder = join(tmpdir(), `ringside-hash-${String(process.pid)}`)
+afterAll(() => rm(temporaryFolder, { recursive: true, force: true }))
 
 /** A disk whose layers are told by a test. */
 function hash(content: Buffer, extents: ImageExtent[], base: Uint8Array | null): Promise<Buffer> {
@@ -16,7 +19,7 @@ function hash(content: Buffer, extents: ImageExtent[], base: Uint8Array | null):
       eachExtent: (_, visit) => { for (const extent of extents) visit(extent); return Promise.resolve() },
       readStretch: (_, { start, length }, target) => writeFile(target, content.subarray(start, start + length)),
     },
-    image: { path: '/disk', format: 'qcow2' }, virtualBytes: content.length, base, temporaryFolder: join(tmpdir(), `ringside-hash-${String(process.pid)}`), onProgress: () => undefined, signal: new AbortController().signal,
+    image: { path: '/disk', format: 'qcow2' }, virtualBytes: content.length, base, temporaryFolder, onProgress: () => undefined, signal: new AbortController().signal,
   })
 }
 

@@ -14,8 +14,8 @@ export const LiveChange = z.discriminatedUnion('kind', [
   /** A device of the host’s, on the port of the controller that its `slot` names. */
   z.object({ kind: z.literal('plugUsb'), device: UsbDevice }),
   z.object({ kind: z.literal('unplugUsb'), id: DeviceId }),
-  /** Another disc in a CD drive; null: none. */
-  z.object({ kind: z.literal('changeMedium'), id: DeviceId, image: ImageLocation.nullable() }),
+  /** Another disc in a CD drive; null: none. `force`: also where the guest keeps the drive locked. */
+  z.object({ kind: z.literal('changeMedium'), id: DeviceId, image: ImageLocation.nullable(), force: z.boolean().optional() }),
   /** What the guest is given of the memory that can be plugged in, MiB; it takes and gives back in its own time. */
   z.object({ kind: z.literal('plugMemory'), pluggedMiB: z.int().min(0) }),
   /** What the balloon is to leave the guest of its memory at start, MiB; null: all of it. */

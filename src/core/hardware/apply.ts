@@ -3,6 +3,7 @@ import { type AcceleratorName, freshNvram, type HardwareDifference, type Machine
 import { isRepeatable, type LiveChange, withLiveChange, withoutDevice } from '../engine/live-change'
 import type { HeldMachine } from '../machine/held-machine'
 import { compareDefinitions } from '../snapshot/compare'
+import type { ChangeOptions } from '../app/services'
 import type { HardwareWork } from './context'
 import { hardwareOf, inPresentLayers, isSameHardware, withHardware, withOwnAddresses } from './hardware'
 import { rememberDefinition } from './history'
@@ -54,7 +55,7 @@ function inStoredPlaces(hardware: MachineHardware, stored: MachineDefinition): M
  * anywhere, the stored definition is what is wanted, and QEMU is asked what it has by whoever takes the machine over: what it has not got waits for the next start.
  * A guest that does not let go of a device is no error: the change then waits too. Throws what else keeps a device from being plugged in; it is then not in `machine.json` either.
  */
-export async function applyHardware({ context, held }: HardwareWork, wanted: MachineHardware): Promise<HardwareDifference[]> {
+export async function applyHardware({ context, held }: HardwareWork, wanted: MachineHardware, { forceDiscs = false }: ChangeOptions = {}): Promise<HardwareDifference[]> {
   const { library } = context.snapshots
   const stored = held.stored.definition
   const planned = planChange(await presentOf(held), stored, wanted)
@@ -79,7 +80,7 @@ export async function applyHardware({ context, held }: HardwareWork, wanted: Mac
   for (const change of plan.changes) {
     if (!held.live) break
     try {
-      await makeLive({ context, held }, change)
+      await makeLive({ context, held }, forceDiscs && change.kind === 'changeMedium' ? { ...change, force: true } : change)
     } catch (error) {
       held.log('hardware.notLive', { change: change.kind, path: pathOf(change), message: (error as Error).message })
       if (!held.live) break

@@ -1,6 +1,6 @@
 import { RingsideError, type Issue } from '@shared/errors'
 import { type HardwareDifference, type HardwarePlan, type HardwareProperty, type HardwareVersion, type MachineDefinition, type MachineHardware, type NewDisk, type RemoveDisk, whyRefused } from '@shared/model'
-import type { Hardware, JobReporter } from '../app/services'
+import type { ChangeOptions, Hardware, JobReporter } from '../app/services'
 import { MachineLog } from '../machine/machine-log'
 import { applyHardware, planChange, presentOf } from './apply'
 import type { HardwareContext, HardwareWork } from './context'
@@ -33,7 +33,7 @@ export class HardwareService implements Hardware {
     return { differences: planChange(running, stored.definition, wanted).differences, issues: [...illegal, ...(await issuesOf(this.context, stored, running?.definition ?? null, wanted))] }
   }
 
-  change(id: string, raw: unknown, basedOn: MachineHardware): Promise<HardwareDifference[]> {
+  change(id: string, raw: unknown, basedOn: MachineHardware, options: ChangeOptions = {}): Promise<HardwareDifference[]> {
     return this.#holding(id, null, async (work) => {
       const { stored } = work.held
       const { hardware, issues } = parseHardware(raw)
@@ -42,7 +42,7 @@ export class HardwareService implements Hardware {
       if (!isSameHardware(basedOn, hardwareOf(stored.definition))) throw changedMeanwhile(stored.definition.name)
       const wanted = ownedBy(stored.definition, inPresentLayers(hardware, stored.definition))
       refuseFaults(await issuesOf(this.context, stored, (await presentOf(work.held))?.definition ?? null, wanted))
-      return applyHardware(work, wanted)
+      return applyHardware(work, wanted, options)
     })
   }
 

@@ -167,6 +167,21 @@ test('a disc is ejected at once, and what is edited besides stays an edit', asyn
   expect(bar()).toContain('1 change')
 })
 
+test('a disc that the guest keeps locked is taken out by force, after a question', async () => {
+  const running: MachineView = { ...stopped, state: 'running' }
+  await opened({ ...running, next: MachineHardware.parse({ ...stopped.definition, cdroms: [{ ...cd, image: null }] }) })
+  await select('cdroms.cd0')
+  await click('force-cdroms.cd0.image')
+  expect(pendingConfirm.value?.question).toMatchObject({ title: 'Take the disc out by force?', dangerous: true })
+  pendingConfirm.value?.answer({ confirmed: false, checked: false })
+  await settle()
+  expect(change).not.toHaveBeenCalled()
+  await click('force-cdroms.cd0.image')
+  pendingConfirm.value?.answer({ confirmed: true, checked: false })
+  await settle()
+  expect(change.mock.lastCall?.[0]).toMatchObject({ hardware: { cdroms: [{ image: null }] }, forceDiscs: true })
+})
+
 test('the boot order is changed with its buttons', async () => {
   await opened()
   await select('firmware')

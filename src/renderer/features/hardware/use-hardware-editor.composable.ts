@@ -7,6 +7,7 @@ import { useConnectionStore } from '../../stores/connection.store'
 import { useMachinesStore } from '../../stores/machines.store'
 import { useClient } from '../../transport/client'
 import { toRingsideError } from '../../transport/errors'
+import { confirm } from '../../ui/confirm'
 import { hasGuest, laterWords } from './change-words'
 import { beginWith, edited, rebased, redone, undone, type EditHistory } from './edit-history'
 import { type Change, changesOf, isSame, valueAt, withValue } from './hardware-edits'
@@ -45,6 +46,8 @@ export interface HardwareEditor {
   readonly discardPending: Action
   /** Does one thing at once, without the edits that wait to be applied. */
   readonly act: Action<[path: string, value: unknown]>
+  /** Changes the discs that wait because the guest keeps their drives locked, after a question. */
+  readonly forceDiscs: Action
   edit(hardware: MachineHardware, label: string, field?: string | null): void
   set(path: string, value: unknown, label: string): void
   undo(): void
@@ -113,10 +116,10 @@ export function useHardwareEditor(machine: () => MachineView): HardwareEditor {
   const offline = computed(() => (connection.isOpen ? null : 'There is no connection to the host.'))
   const refused = computed(() => offline.value ?? whyRefused('changeHardware', machine()))
 
-  async function store(next: MachineHardware, isAll: boolean): Promise<readonly HardwareDifference[]> {
+  async function store(next: MachineHardware, isAll: boolean, forceDiscs = false): Promise<readonly HardwareDifference[]> {
     storing = isAll ? next : null
     try {
-      const answer = await useClient().hardware.change({ id: machine().id, hardware: next, basedOn: stored.value })
+      const answer = await useClient().hardware.change({ id: machine().id, hardware: next, basedOn: stored.value, ...(forceDiscs ? { forceDiscs } : {}) })
       machines.put(answer.machine)
       return answer.differences
     } finally {
@@ -154,6 +157,18 @@ export function useHardwareEditor(machine: () => MachineView): HardwareEditor {
     },
   })
 
+  const forceDiscs = useAction({
+    label: 'Change by force', whyNot: refused, failure: () => 'The disc was not changed',
+    run: async () => {
+      const { confirmed } = await confirm({
+        title: 'Take the disc out by force?', confirmLabel: 'Take it out', dangerous: true,
+        message: 'The guest keeps its drive locked, so it is most likely reading from the disc. Programs in it that do will fail. Better unmount or eject the disc in the guest.',
+        keeps: [{ text: 'The image file of the disc' }],
+      })
+      if (confirmed) await store(stored.value, false, true)
+    },
+  })
+
   function edit(next: MachineHardware, label: string, field: string | null = null): void {
     if (whyFixed.value === null) history.value = edited(history.value, next, label, field)
   }
@@ -163,7 +178,7 @@ export function useHardwareEditor(machine: () => MachineView): HardwareEditor {
   return {
     isSaved: computed(() => machine().state === 'saved'),
     later: computed(() => laterWords(machine().state)),
-    hardware, running, stored, changes, pending, faults, whyFixed, apply, discard, discardPending, act, edit, set,
+    hardware, running, stored, changes, pending, faults, whyFixed, apply, discard, discardPending, act, forceDiscs, edit, set,
     differences: computed(() => (plan.value?.of === hardware.value ? plan.value.differences : null)),
     planError: computed(() => planError.value),
     undoLabel: computed(() => history.value.past.at(-1)?.label ?? null),

@@ -55,7 +55,7 @@ export async function makeLiveChange(machine: LiveMachine, change: LiveChange): 
       return unplugUsb(machine.qmp, change.id)
     case 'changeMedium':
       requireDevice(machine.definition.cdroms, change.id)
-      return changeMedium(machine, change.id, change.image)
+      return changeMedium(machine, change.id, change.image, change.force)
     case 'plugMemory':
       return plugMemory(machine.qmp, change.pluggedMiB)
     case 'setMemoryTarget':
@@ -226,8 +226,9 @@ async function hasDevice(qmp: QmpClient, id: string): Promise<boolean> {
 /**
  * Another disc, or none. The new one is opened before the old one goes, so that a file that can't be used changes nothing.
  * Throws `GUEST_FAILED` when the guest keeps the tray locked.
+ * @param force opens a locked tray too: what the guest reads from the disc then fails
  */
-async function changeMedium({ qmp, plan, definition }: LiveMachine, id: string, image: ImageLocation | null): Promise<void> {
+async function changeMedium({ qmp, plan, definition }: LiveMachine, id: string, image: ImageLocation | null, force = false): Promise<void> {
   const before = [...(await nodeFiles(qmp)).keys()].filter((node) => keyOfNode(definition, node) === id)
   const name = `${driveNode(id)}.${randomBytes(4).toString('hex')}`
   if (image !== null) {
@@ -240,7 +241,7 @@ async function changeMedium({ qmp, plan, definition }: LiveMachine, id: string, 
     }
   }
   try {
-    await openTray(qmp, id)
+    await openTray(qmp, id, force)
     if ((await driveOf(qmp, id))?.inserted !== undefined) await qmp.executeWithin(blockCommandMs, 'blockdev-remove-medium', { id })
     if (image !== null) await qmp.executeWithin(blockCommandMs, 'blockdev-insert-medium', { id, 'node-name': name })
   } catch (error) {
@@ -252,11 +253,11 @@ async function changeMedium({ qmp, plan, definition }: LiveMachine, id: string, 
   await closeNodes(qmp, before)
 }
 
-async function openTray(qmp: QmpClient, id: string): Promise<void> {
+async function openTray(qmp: QmpClient, id: string, force: boolean): Promise<void> {
   const opened = qmp.nextEvent('DEVICE_TRAY_MOVED', (moved) => moved.id === id && moved['tray-open'], trayPatienceMs)
   opened.catch(() => undefined)
   // Where the guest has locked the drive this presses its button, and the guest decides.
-  await qmp.execute('blockdev-open-tray', { id, force: false }).catch((error: unknown) => {
+  await qmp.execute('blockdev-open-tray', { id, force }).catch((error: unknown) => {
     if (!(error instanceof QmpCommandError) || !/locked/iu.test(error.description)) throw error
   })
   if ((await driveOf(qmp, id))?.tray_open === true) return

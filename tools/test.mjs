@@ -9,7 +9,7 @@ import { inWords, lastLine, nothing, plus } from './test/tally.mjs'
 /** All of it is meant to be done within 20 minutes on two processors that have nothing else to do. */
 const goalMs = 20 * 60_000
 /** What hangs is ended, with the last line; a busy computer is no failure. */
-const limitMs = 80 * 60_000
+const limitMs = 86 * 60_000
 const startedAt = performance.now()
 const left = () => limitMs - (performance.now() - startedAt)
 const seconds = (/** @type {number} */ since) => `${((performance.now() - since) / 1000).toFixed(1)} s`

@@ -113,6 +113,6 @@ export const stages = /** @returns {Stage[]} */ () => [
   project('contract', 'the contract over both transports', 8 * minute),
   project('shell', 'the Electron shell and the packaging', 8 * minute, { needs: [chromium] }),
   // Much of a test with guests is waiting for processes and drives.
-  project('vm', 'real guests on QEMU', 60 * minute, { needs: [qemu, firmware, tpm, virtiofs], width: 3, againAlone: true }),
+  project('vm', 'real guests on QEMU', 70 * minute, { needs: [qemu, firmware, tpm, virtiofs], width: 3, againAlone: true }),
   project('e2e', 'the real window in Chromium', 15 * minute, { needs: [qemu, firmware, chromium], width: 2, againAlone: true }),
 ]

@@ -237,7 +237,7 @@ test('limits hold from the next request on; what can’t be live waits, is shown
 test('a host that is killed in the middle of a plug, or of taking a disk out, leaves a machine that the next one knows', async () => {
   const [id = ''] = await addMachines(library, [await linuxMachine()])
   // The steps after the live change was made, before the record says so; and before it was made at all.
-  for (const step of [{ index: 4, name: 'hardware:live-change-made' }, { index: 3, name: 'hardware:definition-changed' }]) {
+  for (const step of [{ index: 5, name: 'hardware:live-change-made' }, { index: 4, name: 'hardware:definition-changed' }]) {
     await using host = await HostProcess.start(programs, library)
     const { machines } = host.calls
     const isThere = step.name === 'hardware:live-change-made'

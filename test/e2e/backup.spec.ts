@@ -94,6 +94,7 @@ test('a running machine is backed up, then what changed, by itself every day; ve
     // A file of a backup that stands alone is an image like any other: it is brought in on the storage page.
     const [backup = ''] = await readdir(join(folder, set))
     await page.getByRole('link', { name: 'Storage' }).click()
+    await page.getByTestId('storage-search').waitFor()
     await press('Bring in a file…')
     await page.getByTestId('bring-in-file').focus()
     await keyboard.type(join(folder, set, backup, 'disk0.qcow2'))

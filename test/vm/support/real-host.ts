@@ -34,6 +34,8 @@ export class HostProcess implements AsyncDisposable {
   readonly #listeners = new Set<() => void>()
   #nextId = 1
   #port = 0
+  /** A call stands still at one of its steps. */
+  #holds = false
   stderr = ''
 
   private constructor(child: ChildProcess) {
@@ -137,6 +139,7 @@ export class HostProcess implements AsyncDisposable {
    * @throws when the call ends before, or comes to another step instead
    */
   async holdAt(step: Step, call: (calls: HostCalls) => Promise<unknown>): Promise<void> {
+    this.#holds = true
     await new Promise<void>((resolve, reject) => {
       const onHeld = ({ name }: Step): void => {
         if (name === step.name) resolve()
@@ -163,6 +166,8 @@ export class HostProcess implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
+    // What it holds would never end.
+    if (this.#holds) return this.kill()
     for (const machine of await this.list().catch(() => [])) {
       if (machine.run !== null) await this.do('powerOff', machine.id).catch(() => undefined)
     }

@@ -21,6 +21,7 @@ export default defineConfig({
     },
   },
   preload: {
+    resolve: { alias },
     build: {
       // A sandboxed preload script cannot load modules from disk, and has to be CommonJS.
       externalizeDeps: false,

@@ -1,5 +1,5 @@
 import { contextBridge, ipcRenderer, webUtils, type IpcRendererEvent } from 'electron'
-import { bridgeChannels, type BridgeCall, type BridgeReply, type DesktopBridge, type MenuCommand } from '../shared/contract/bridge'
+import { bridgeChannels, type BridgeCall, type BridgeReply, type DesktopBridge, type MenuCommand } from '@shared/contract/bridge'
 
 async function call<Value>(name: BridgeCall, input?: unknown): Promise<Value> {
   const reply = (await ipcRenderer.invoke(bridgeChannels.call, name, input)) as BridgeReply

@@ -7,10 +7,18 @@ export function storedHardware({ next, definition }: MachineView): MachineHardwa
   return next ?? definition
 }
 
-/** Changes a machine's hardware and tells what became of it. @param more what goes beside it in JSON, and `words` in text */
-export async function change(run: Run, machine: MachineView, hardware: unknown, more: Readonly<Record<string, unknown>> = {}, words = '', options: { forceDiscs?: boolean } = {}): Promise<void> {
-  const done = await run.client.hardware.change({ id: machine.id, hardware, basedOn: storedHardware(machine), ...options })
-  run.answer({ ...machineAsJson(done.machine), differences: done.differences, ...more }, `${differencesInWords(done.differences)}${words}`)
+interface ChangeOptions {
+  /** What goes beside the answer in JSON, and in text. */
+  json?: Readonly<Record<string, unknown>>
+  words?: string
+  /** Discs too whose drive the guest keeps locked. */
+  forceDiscs?: boolean
+}
+
+/** Changes a machine's hardware and tells what became of it. */
+export async function change(run: Run, machine: MachineView, hardware: unknown, { json = {}, words = '', forceDiscs = false }: ChangeOptions = {}): Promise<void> {
+  const done = await run.client.hardware.change({ id: machine.id, hardware, basedOn: storedHardware(machine), forceDiscs })
+  run.answer({ ...machineAsJson(done.machine), differences: done.differences, ...json }, `${differencesInWords(done.differences)}${words}`)
 }
 
 /** What a change would do, and what speaks against it. */

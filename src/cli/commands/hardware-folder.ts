@@ -32,7 +32,7 @@ export function registerHardwareFolder(cli: Cli, group: Pick<Cli, 'command'>): v
       const path = resolve(folder)
       const tag = options.tag ?? freeName(nameOf(basename(path), 'share'), sharedFolders.map((each) => each.tag))
       const added: SharedFolder = { id: freeName('share', [hardware.disks, hardware.cdroms, hardware.nics, hardware.usbDevices, sharedFolders, hardware.pciDevices].flat().map(({ id }) => id), 0), tag, path, readOnly: options.write !== true, driver: options.driver }
-      await change(run, machine, { ...hardware, sharedFolders: [...sharedFolders, added] }, { folder: added, mount: mountCommand(added) }, `In a Linux guest, as root: ${mountCommand(added)}\n`)
+      await change(run, machine, { ...hardware, sharedFolders: [...sharedFolders, added] }, { json: { folder: added, mount: mountCommand(added) }, words: `In a Linux guest, as root: ${mountCommand(added)}\n` })
     }),
   )
 }

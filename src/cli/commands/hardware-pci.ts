@@ -29,7 +29,7 @@ export function registerHardwarePci(cli: Cli, group: Pick<Cli, 'command'>): void
       const here = (await run.client.host.devices()).pci.find((device) => device.address === address)
       const taken = [hardware.disks, hardware.cdroms, hardware.nics, hardware.usbDevices, hardware.sharedFolders, hardware.pciDevices].flat().map(({ id }) => id)
       const device = { id: freeName('pci', taken, 0), address, name: here?.name ?? '' }
-      await change(run, machine, { ...hardware, pciDevices: [...hardware.pciDevices, device] }, { device, warnings: here?.warnings ?? [] }, (here?.warnings ?? []).map((words) => `Note: ${words}\n`).join(''))
+      await change(run, machine, { ...hardware, pciDevices: [...hardware.pciDevices, device] }, { json: { device, warnings: here?.warnings ?? [] }, words: (here?.warnings ?? []).map((words) => `Note: ${words}\n`).join('') })
     }),
   )
 }

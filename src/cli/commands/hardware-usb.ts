@@ -31,7 +31,7 @@ export function registerHardwareUsb(cli: Cli, group: Pick<Cli, 'command'>): void
         return
       }
       const device = await deviceOf(run, hardware, numbers, options)
-      await change(run, machine, { ...hardware, usbDevices: [...hardware.usbDevices, device] }, { device })
+      await change(run, machine, { ...hardware, usbDevices: [...hardware.usbDevices, device] }, { json: { device } })
     }),
   )
 }

@@ -118,7 +118,7 @@ function registerCd(cli: Cli, group: Group): void {
       const machine = await run.machine(wanted)
       const hardware = storedHardware(machine)
       const { id } = deviceOf(hardware.cdroms, options.drive, 'CD drive', '--drive')
-      await change(run, machine, { ...hardware, cdroms: hardware.cdroms.map((drive) => (drive.id === id ? { ...drive, image: image === undefined ? null : { kind: 'external', path: resolve(image) } } : drive)) }, {}, '', { forceDiscs: options.force === true })
+      await change(run, machine, { ...hardware, cdroms: hardware.cdroms.map((drive) => (drive.id === id ? { ...drive, image: image === undefined ? null : { kind: 'external', path: resolve(image) } } : drive)) }, { forceDiscs: options.force === true })
     }),
   )
 }

@@ -1,14 +1,12 @@
-import App from '@nuxt/ui/components/App.vue'
-import ui from '@nuxt/ui/vue-plugin'
 import { RingsideError } from '@shared/errors'
-import { enableAutoUnmount, flushPromises, mount } from '@vue/test-utils'
+import { enableAutoUnmount } from '@vue/test-utils'
 import { createPinia, setActivePinia } from 'pinia'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { defineComponent, h, type Component } from 'vue'
 import { useConnectionStore } from '../../stores/connection.store'
 import { aMachine } from '../../stores/spec-data'
 import { replaceClient, type Client } from '../../transport/client'
 import { useNotices } from '../../ui/notices'
+import { enter, find, openDialog, type, words } from '../../ui/spec-dialog'
 import ChangePassphraseDialog from './ChangePassphraseDialog.vue'
 import DiskKeyDialog from './DiskKeyDialog.vue'
 
@@ -34,27 +32,9 @@ afterEach(() => { restore() })
 
 async function opened(dialog: unknown, testid: string): Promise<ReturnType<typeof vi.fn>> {
   const onClose = vi.fn()
-  mount(defineComponent({ render: () => h(App as Component, null, { default: () => h(dialog as Component, { machine, onClose }) }) }), { attachTo: document.body, global: { plugins: [ui] } })
-  await vi.waitFor(() => { find(testid) })
-  await flushPromises()
+  await openDialog(dialog, { machine, onClose }, testid)
   return onClose
 }
-function find<T extends HTMLElement = HTMLElement>(testid: string): T {
-  const found = document.querySelector<T>(`[data-testid=${testid}]`)
-  if (found === null) throw new Error(`There is no ${testid}.`)
-  return found
-}
-async function type(testid: string, text: string): Promise<void> {
-  const field = find<HTMLInputElement>(testid)
-  field.value = text
-  field.dispatchEvent(new Event('input'))
-  await flushPromises()
-}
-async function enter(): Promise<void> {
-  document.querySelector('form')?.dispatchEvent(new Event('submit', { cancelable: true }))
-  await flushPromises()
-}
-const words = (): string => document.querySelector('[role=dialog]')?.textContent ?? ''
 
 test('a passphrase is changed once it was typed the same twice; a wrong one is told and leaves everything typed', async () => {
   const onClose = await opened(ChangePassphraseDialog, 'change-passphrase')

@@ -1,14 +1,12 @@
-import App from '@nuxt/ui/components/App.vue'
-import ui from '@nuxt/ui/vue-plugin'
 import { RingsideError } from '@shared/errors'
 import type { GuestInfo } from '@shared/model'
-import { enableAutoUnmount, flushPromises, mount } from '@vue/test-utils'
+import { enableAutoUnmount, flushPromises } from '@vue/test-utils'
 import { createPinia, setActivePinia } from 'pinia'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { defineComponent, h, type Component } from 'vue'
 import { useConnectionStore } from '../../stores/connection.store'
 import { aMachine } from '../../stores/spec-data'
 import { replaceClient, type Client } from '../../transport/client'
+import { enter, openDialog, type, words } from '../../ui/spec-dialog'
 import RunDialog from './RunDialog.vue'
 
 enableAutoUnmount(afterEach)
@@ -28,18 +26,9 @@ beforeEach(() => {
 afterEach(() => { restore() })
 
 async function openedWith(command: string): Promise<void> {
-  mount(defineComponent({ render: () => h(App as Component, null, { default: () => h(RunDialog as Component, { machine: aMachine(1, 'running') }) }) }), { attachTo: document.body, global: { plugins: [ui] } })
-  await vi.waitFor(() => { if (document.querySelector('[data-testid=guest-command]') === null) throw new Error('It is not drawn yet.') })
-  const field = document.querySelector('[data-testid=guest-command]') as HTMLInputElement
-  field.value = command
-  field.dispatchEvent(new Event('input'))
-  await flushPromises()
+  await openDialog(RunDialog, { machine: aMachine(1, 'running') }, 'guest-command')
+  await type('guest-command', command)
 }
-async function enter(): Promise<void> {
-  document.querySelector('form')?.dispatchEvent(new Event('submit', { cancelable: true }))
-  await flushPromises()
-}
-const words = (): string => document.querySelector('[role=dialog]')?.textContent ?? ''
 
 test('a command that was written before the guest had told of itself is run once it has', async () => {
   let tell: (told: GuestInfo) => void = () => undefined

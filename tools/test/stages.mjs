@@ -44,6 +44,9 @@ const checks = (name, what, tools) => ({
   },
 })
 
+/** By its path from the project's folder, which vitest runs in. */
+const reporter = './tools/test/report.mjs'
+
 /** More files than this that fail are broken, not hindered by a busy computer. */
 const fewFiles = 3
 
@@ -53,7 +56,7 @@ const fewFiles = 3
  * @param {string} what
  * @param {number} limitMs
  * @param {{ needs?: Stage['needs'], width?: number, againAlone?: boolean }} [options] `width`: so many test files at a time, instead of one for each processor; `againAlone`: a few files
- *   that failed beside others are run once more by themselves, and what comes of that counts. A note tells of it.
+ *   in which tests failed beside others are run once more by themselves, and what comes of that counts. A note tells of it. What failed outside every test counts as it is.
  * @returns {Stage}
  */
 const project = (name, what, limitMs, { needs = [], width = availableParallelism(), againAlone = false } = {}) => ({
@@ -64,7 +67,7 @@ const project = (name, what, limitMs, { needs = [], width = availableParallelism
     /** @param {string} file @param {number} workers @param {string[]} filters */
     const vitest = async (file, workers, filters) => {
       const path = join(folder, file)
-      const args = ['run', ...filters, '--project', name, '--reporter=default', '--reporter=json', `--outputFile.json=${path}`, `--maxWorkers=${workers}`]
+      const args = ['run', ...filters, '--project', name, '--reporter=default', `--reporter=${reporter}`, `--outputFile.json=${path}`, `--maxWorkers=${workers}`]
       const ended = await run(toolchainNode(), [commandScript('vitest'), ...args], {
         show: true, timeoutMs: endsAt - performance.now(), env: { ...process.env, RINGSIDE_CHROMIUM: findChromium() ?? undefined },
       })

@@ -18,24 +18,32 @@ export const lastLine = ({ passed, failed }) => `${passed} passed, ${failed} fai
 /** @param {Tally} tally @returns {string} */
 export const inWords = (tally) => `${lastLine(tally)}${tally.skipped > 0 ? `, ${tally.skipped} skipped` : ''}`
 
-/** @typedef {{ testResults?: { name?: string, status?: string, message?: string, assertionResults?: { status?: string }[] }[] }} Report of vitest's JSON reporter */
+/** @typedef {{ name?: string, status?: string, message?: string, assertionResults?: { status?: string }[] }} FileResult */
+/** @typedef {{ testResults?: FileResult[], unhandledErrors?: string[] }} Report of vitest's JSON reporter, with what report.mjs adds: errors outside every test, in words */
 
-/** @param {Report | undefined} report @returns {string[]} the paths of the files in which something failed */
-export const failedFiles = (report) => (report?.testResults ?? []).filter(({ status }) => status === 'failed').flatMap(({ name }) => (name === undefined ? [] : [name]))
+/** @param {FileResult} file @returns {boolean} whether it failed before any test of it was known: a second run is for tests that were hindered, and no test was */
+const failedToLoad = ({ status, assertionResults = [] }) => status === 'failed' && assertionResults.length === 0
+
+/** @param {Report | undefined} report @returns {string[]} the paths of the files in which tests failed, or what prepares them */
+export const failedFiles = (report) =>
+  (report?.testResults ?? []).filter((file) => file.status === 'failed' && !failedToLoad(file)).flatMap(({ name }) => (name === undefined ? [] : [name]))
 
 /**
- * What a second run of some files by themselves makes of a first one: their results take the place of those they had.
+ * What a second run of some files by themselves makes of a first one: their results take the place of those they had. What failed outside every test in either run stays.
  * @param {Report} first
  * @param {Report | undefined} second
  * @returns {Report}
  */
 export function withSecondRun(first, second) {
   const again = new Map((second?.testResults ?? []).map((file) => [file.name, file]))
-  return { testResults: (first.testResults ?? []).map((file) => again.get(file.name) ?? file) }
+  return {
+    testResults: (first.testResults ?? []).map((file) => (failedToLoad(file) ? file : again.get(file.name) ?? file)),
+    unhandledErrors: [...(first.unhandledErrors ?? []), ...(second?.unhandledErrors ?? [])],
+  }
 }
 
 /**
- * Counts a report of vitest's JSON reporter. A file that could not be loaded, an error outside every test, a run without a test and a
+ * Counts a report. A file that could not be loaded, an error outside every test, a run without a test and a
  * run without a report each count as a failure: none of them may pass for success.
  * @param {Report | undefined} report
  * @param {number} exitCode of vitest
@@ -55,6 +63,10 @@ export function tallyOfReport(report, exitCode) {
       tally = plus(tally, { ...nothing, failed: 1 })
       notes.push(`${file.name ?? 'A test file'} failed outside its tests${file.message ? `: ${file.message}` : '.'}`)
     }
+  }
+  for (const error of report.unhandledErrors ?? []) {
+    tally = plus(tally, { ...nothing, failed: 1 })
+    notes.push(`An error outside every test: ${error}`)
   }
   if (tally.passed + tally.failed + tally.skipped === 0) {
     tally = { ...nothing, failed: 1 }

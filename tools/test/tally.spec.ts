@@ -41,3 +41,22 @@ test('what a file did in a second run counts, and a failure that came again, or 
   expect(tallyOfReport(withSecondRun(first, second), 1).tally).toEqual({ passed: 3, failed: 1, skipped: 0 })
   expect(tallyOfReport(withSecondRun(first, undefined), 1).tally).toEqual({ passed: 2, failed: 2, skipped: 0 })
 })
+
+test('an error outside every test counts in whichever run it came, beside files that failed and passed again', () => {
+  const first = { testResults: [{ ...file('failed', 'failed'), name: 'b.spec.ts' }, file('passed', 'passed')], unhandledErrors: ['Error: nobody waited for this'] }
+  const second = { testResults: [{ ...file('passed', 'passed'), name: 'b.spec.ts' }], unhandledErrors: [] }
+  expect(tallyOfReport(withSecondRun(first, second), 0)).toEqual({
+    tally: { passed: 2, failed: 1, skipped: 0 }, notes: ['An error outside every test: Error: nobody waited for this'],
+  })
+  expect(tallyOfReport(withSecondRun({ ...first, unhandledErrors: [] }, { ...second, unhandledErrors: first.unhandledErrors }), 1).tally).toEqual({ passed: 2, failed: 1, skipped: 0 })
+  expect(tallyOfReport(first, 1).tally).toEqual({ passed: 1, failed: 2, skipped: 0 })
+})
+
+test('a file that could not be loaded is not run again, and stays a failure beside one that is; one whose preparation failed is run again', () => {
+  const first = { testResults: [{ ...file('failed'), name: 'unloadable.spec.ts' }, { ...file('failed', 'skipped'), name: 'unprepared.spec.ts' }] }
+  expect(failedFiles(first)).toEqual(['unprepared.spec.ts'])
+  const second = { testResults: [{ ...file('passed', 'passed'), name: 'unloadable.spec.ts' }, { ...file('passed', 'passed'), name: 'unprepared.spec.ts' }] }
+  expect(tallyOfReport(withSecondRun(first, second), 0)).toEqual({
+    tally: { passed: 1, failed: 1, skipped: 0 }, notes: ['unloadable.spec.ts failed outside its tests: Cannot find module'],
+  })
+})

@@ -1,5 +1,5 @@
 import { RingsideError } from '@shared/errors'
-import type { Cdrom, Disk } from '@shared/model'
+import type { AcceleratorName, Cdrom, Disk } from '@shared/model'
 import { emptyPlacesOf, PlacesInOrder } from '../../empty-places'
 import type { JsonObject } from '../qmp/qmp-types'
 import type { ArgumentList } from './argument-list'
@@ -9,9 +9,9 @@ import { bootProperties } from './firmware'
 import type { ArgvInput, ImageFacts } from './input'
 import { driveNode } from './node-names'
 import type { PciBus } from './pci'
+import { addQueueService, queueService, type QueueService } from './queue-service'
 import { type UsbPlaces, usbPlaces, usbSlotPlace } from './usb-places'
 
-const iothreadId = 'sys-iothread'
 const scsiId = 'sys-scsi'
 const pataId = 'sys-pata'
 const cardReaderId = 'sys-card'
@@ -21,7 +21,6 @@ const firstPluggedTarget = 64
 
 /** Hands out the places on controllers, and adds each controller when it is first needed. */
 class Controllers {
-  #iothread = false
   #scsiUnits = 0
   #sataPorts = 0
   #ideUnits = 0
@@ -30,13 +29,12 @@ class Controllers {
   #floppies = 0
   #hasCard = false
 
-  constructor(private readonly list: ArgumentList, private readonly pci: PciBus, private readonly board: Board) {}
+  constructor(private readonly list: ArgumentList, private readonly pci: PciBus, private readonly board: Board, private readonly accelerator: AcceleratorName) {}
 
-  /** One thread for all virtio disks, apart from the main loop, so that the monitor and the screen never wait for a disk. */
-  iothread(): string {
-    if (!this.#iothread) this.list.object({ 'qom-type': 'iothread', id: iothreadId })
-    this.#iothread = true
-    return iothreadId
+  /** Of a disk that has a PCI Express port to itself. */
+  port(disk: Disk, order: readonly string[]): JsonObject & { driver: string } {
+    if (disk.bus === 'virtio-blk') addQueueService(this.list, this.accelerator)
+    return portDisk(disk, order, queueService(this.accelerator), this.pci.expressPlace())
   }
 
   scsi(): { bus: string; channel: number; 'scsi-id': number; lun: number } {
@@ -54,7 +52,7 @@ class Controllers {
   }
 
   #addScsi(): void {
-    if (!this.#hasScsi) this.list.device({ driver: 'virtio-scsi-pci', id: scsiId, iothread: this.iothread(), ...this.pci.expressPlace() })
+    if (!this.#hasScsi) this.list.device({ driver: 'virtio-scsi-pci', id: scsiId, ...addQueueService(this.list, this.accelerator), ...this.pci.expressPlace() })
     this.#hasScsi = true
   }
 
@@ -102,7 +100,7 @@ function scsiPlace(target: number): { bus: string; channel: number; 'scsi-id': n
 /** What was there before anything was plugged in, and the targets of a controller that were. */
 export function addStorage(list: ArgumentList, pci: PciBus, input: ArgvInput): void {
   const { definition } = input
-  const controllers = new Controllers(list, pci, boardOf(definition.machineType))
+  const controllers = new Controllers(list, pci, boardOf(definition.machineType), input.accelerator)
   const usbPlace = usbPlaces(definition)
   const isPluggedTarget = (disk: Disk): boolean => disk.bus === 'virtio-scsi' && disk.slot !== null
   const isPluggedUsb = (disk: Disk): boolean => disk.bus === 'usb' && disk.slot !== null
@@ -120,7 +118,7 @@ export function addStorage(list: ArgumentList, pci: PciBus, input: ArgvInput): v
     if (pci.isPlugged(disk, takesPort(disk)) || isPluggedTarget(disk) || isPluggedUsb(disk)) continue
     if (disk.slot === null && disk.bus !== 'usb') places.take()
     addDiskNodes(list, disk, factsOf(input, disk.id), input)
-    addDiskDevice(list, pci, controllers, disk, definition.boot.order, usbPlace)
+    addDiskDevice(list, controllers, disk, definition.boot.order, usbPlace)
   }
   places.close()
   for (const cdrom of definition.cdroms) {
@@ -136,12 +134,12 @@ export function addStorage(list: ArgumentList, pci: PciBus, input: ArgvInput): v
 
 /** Disks that were plugged into ports while the machine ran. */
 export function addPluggedDisks(list: ArgumentList, pci: PciBus, input: ArgvInput): void {
-  const { disks, boot } = input.definition
+  const { accelerator, definition: { disks, boot } } = input
   for (const disk of disks) {
     if (!pci.isPlugged(disk, takesPort(disk))) continue
-    if (disk.bus === 'virtio-blk' && !list.hasObject(iothreadId)) list.object({ 'qom-type': 'iothread', id: iothreadId })
+    if (disk.bus === 'virtio-blk') addQueueService(list, accelerator)
     addDiskNodes(list, disk, factsOf(input, disk.id), input)
-    list.device(portDisk(disk, boot.order, pci.sparePlace(disk.slot)))
+    list.device(portDisk(disk, boot.order, queueService(accelerator), pci.sparePlace(disk.slot)))
   }
 }
 
@@ -151,9 +149,9 @@ export function takesPort({ bus }: Pick<Disk, 'bus'>): boolean {
 }
 
 /** The device of a disk that is plugged in while the machine runs, as `device_add` takes it. @param place of a PCI Express port; a target of virtio-scsi and a USB port follow from the disk's slot */
-export function pluggedDiskDevice(disk: Disk, place: JsonObject): JsonObject & { driver: string } {
+export function pluggedDiskDevice(disk: Disk, accelerator: AcceleratorName, place: JsonObject): JsonObject & { driver: string } {
   if (disk.bus === 'virtio-scsi') return scsiDisk(disk, [], scsiPlace(firstPluggedTarget + (disk.slot ?? 0)))
-  return disk.bus === 'usb' ? usbDisk(disk, [], usbSlotPlace(disk.slot)) : portDisk(disk, [], place)
+  return disk.bus === 'usb' ? usbDisk(disk, [], usbSlotPlace(disk.slot)) : portDisk(disk, [], queueService(accelerator), place)
 }
 
 
@@ -173,9 +171,9 @@ function usbDisk(disk: Disk, order: readonly string[], place: JsonObject): JsonO
   return { driver: 'usb-storage', ...commonOf(disk, order), removable: true, ...place }
 }
 
-function portDisk(disk: Disk, order: readonly string[], place: JsonObject): JsonObject & { driver: string } {
+function portDisk(disk: Disk, order: readonly string[], service: QueueService, place: JsonObject): JsonObject & { driver: string } {
   if (disk.bus === 'nvme') return { driver: 'nvme', ...commonOf(disk, order), ...place }
-  return { driver: 'virtio-blk-pci', ...commonOf(disk, order), iothread: iothreadId, ...place }
+  return { driver: 'virtio-blk-pci', ...commonOf(disk, order), ...service, ...place }
 }
 
 function factsOf(input: ArgvInput, id: string): ImageFacts {
@@ -184,12 +182,12 @@ function factsOf(input: ArgvInput, id: string): ImageFacts {
   return facts
 }
 
-function addDiskDevice(list: ArgumentList, pci: PciBus, controllers: Controllers, disk: Disk, order: readonly string[], usbPlace: UsbPlaces): void {
+function addDiskDevice(list: ArgumentList, controllers: Controllers, disk: Disk, order: readonly string[], usbPlace: UsbPlaces): void {
   const common = commonOf(disk, order)
   switch (disk.bus) {
     case 'virtio-blk':
-      controllers.iothread()
-      list.device(portDisk(disk, order, pci.expressPlace()))
+    case 'nvme':
+      list.device(controllers.port(disk, order))
       return
     case 'virtio-scsi':
       list.device(scsiDisk(disk, order, controllers.scsi()))
@@ -199,9 +197,6 @@ function addDiskDevice(list: ArgumentList, pci: PciBus, controllers: Controllers
       return
     case 'ide':
       list.device({ driver: 'ide-hd', ...common, ...controllers.ide() })
-      return
-    case 'nvme':
-      list.device(portDisk(disk, order, pci.expressPlace()))
       return
     case 'usb':
       list.device(usbDisk(disk, order, usbPlace(disk)))

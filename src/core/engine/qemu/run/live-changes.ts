@@ -105,7 +105,7 @@ async function plugDisk({ qmp, plan, definition }: LiveMachine, disk: Disk): Pro
       await qmp.executeWithin(blockCommandMs, 'blockdev-add', node)
       opened.unshift(node['node-name'])
     }
-    const device = pluggedDiskDevice(disk, place)
+    const device = pluggedDiskDevice(disk, plan.accelerator, place)
     const iothread = device['iothread']
     if (typeof iothread === 'string') await ensureIothread(qmp, iothread)
     await qmp.executeWithin(blockCommandMs, 'device_add', device as JsonObject & { driver: string; id: string })

@@ -21,7 +21,7 @@ import { imagePath, noteHelper, sameName, shortId } from '../library'
 import type { HostStorage, ImageTool } from '../storage'
 import { type Checked, checkRequest } from './check-request'
 import { copyLargeFile, throwIfCancelled } from './copy-file'
-import { type DiskPlan, type MachinePlan, defineMachine } from './define-machine'
+import { type DiskPlan, type MachineBlueprint, type MachinePlan, defineMachine } from './define-machine'
 
 export interface CreationOptions {
   readonly library: MachineLibrary
@@ -71,16 +71,16 @@ export class MachineMaker implements MachineCreation {
     reporter.report(null, 'Checking')
     const checked = await this.#examine(request)
     throwFaults(checked)
-    const { qemu } = await this.options.probe.current()
+    const { qemu, bestAccelerator } = await this.options.probe.current()
     if (checked.request === null || checked.os === null || qemu === null)
       throw new RingsideError('INTERNAL', 'A request with faults passed its check.')
-    const plan = this.#plan(checked.request, checked.os, qemu, checked.source?.report.bootable ?? null)
+    const plan = this.#plan(checked.request, checked.os, { qemu, bestAccelerator }, checked.source?.report.bootable ?? null)
     return this.#make(plan, qemu, reporter, { encryption: checked.request.encryption ?? null })
   }
 
   async createSample(name: string | undefined, reporter: JobReporter): Promise<string> {
     reporter.report(null, 'Checking')
-    const { qemu, qemuProblem } = await this.options.probe.current()
+    const { qemu, qemuProblem, bestAccelerator } = await this.options.probe.current()
     if (qemu === null)
       throw new RingsideError(qemuProblem?.code ?? 'QEMU_NOT_FOUND', qemuProblem?.message ?? 'QEMU was not found on this computer.', {
         hint: qemuProblem?.remedy ?? 'Install QEMU, then look again.',
@@ -98,7 +98,7 @@ export class MachineMaker implements MachineCreation {
       network: 'none',
       hardware: {},
     }
-    const plan = this.#plan(request, os, qemu, null)
+    const plan = this.#plan(request, os, { qemu, bestAccelerator }, null)
     throwIfCancelled(reporter.signal)
     return this.#make(plan, qemu, reporter, { sample: this.options.sampleDisk() })
   }
@@ -117,12 +117,12 @@ export class MachineMaker implements MachineCreation {
     })
   }
 
-  #plan(request: CreateMachineRequest, os: OsEntry, qemu: QemuReport, bootable: { bios: boolean; uefi: boolean } | null): MachinePlan {
+  #plan(request: CreateMachineRequest, os: OsEntry, host: Pick<MachineBlueprint, 'qemu' | 'bestAccelerator'>, bootable: { bios: boolean; uefi: boolean } | null): MachinePlan {
     const { library, createdBy } = this.options
     return defineMachine({
       request,
       os,
-      qemu,
+      ...host,
       bootable,
       createdBy,
       id: freeId(library.list().map((machine) => machine.definition.id)),

@@ -28,6 +28,7 @@ function define(osId: string, request: object = {}, more: Partial<MachineBluepri
     }),
     os: osEntry(catalog, osId),
     qemu: fullQemu,
+    bestAccelerator: 'kvm',
     id: '3f2504e0-4f89-41d3-9a0c-0305e82c3301',
     macAddress: '52:54:00:12:34:56',
     createdAt: '2026-01-02T03:04:05.000Z',
@@ -100,6 +101,17 @@ test('a modern Linux from a disc gets the paravirtual devices that it has driver
     backupPolicy: null,
   })
   expect(disks).toEqual([{ id: 'disk0', how: 'new', to: 'disks/disk0.qcow2', format: 'qcow2', bytes: 20 * 2 ** 30 }])
+})
+
+test('a system that comes from its own medium onto an emulated processor gets a card that makes checksums itself', () => {
+  const modelOf = (osId: string, request: object, bestAccelerator: 'kvm' | 'tcg' = 'tcg'): string | undefined => define(osId, request, { bestAccelerator }).definition.nics[0]?.model
+  expect(modelOf('debian-13', {})).toBe('e1000e')
+  expect(modelOf('debian-13', { source: { type: 'blank' } })).toBe('e1000e')
+  expect(modelOf('debian-13', { hardware: { accelerator: 'tcg' } }, 'kvm')).toBe('e1000e')
+  expect(modelOf('debian-13', { hardware: { nicModel: 'virtio-net' } })).toBe('virtio-net')
+  // A disk from elsewhere may hold a kernel for clouds, without a driver for it.
+  expect(modelOf('debian-13', { source: { type: 'disk', path: '/x.qcow2', format: 'qcow2', mode: 'copy' } })).toBe('virtio-net')
+  expect(modelOf('haiku', {})).toBe('virtio-net')
 })
 
 test('Windows 11 gets what is in its box: AHCI, e1000e, UEFI, local time', () => {

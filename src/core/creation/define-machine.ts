@@ -1,11 +1,13 @@
 import { RingsideError } from '@shared/errors'
 import {
+  type AcceleratorName,
   bestHardware,
   boardFor,
   type CreateMachineRequest,
   type DiskFormat,
   type Has,
   type ImageLocation,
+  isEmulatedInstall,
   MachineDefinition,
   newestBoard,
   type OsEntry,
@@ -19,6 +21,8 @@ export interface MachineBlueprint {
   readonly request: CreateMachineRequest
   readonly os: OsEntry
   readonly qemu: QemuReport
+  /** That `auto` means on this computer; null: none works. */
+  readonly bestAccelerator: AcceleratorName | null
   readonly id: string
   readonly macAddress: string
   /** ISO 8601, UTC. */
@@ -49,7 +53,7 @@ const GiB = 2 ** 30
 export function defineMachine(blueprint: MachineBlueprint): MachinePlan {
   const { request, os, qemu } = blueprint
   const { hardware, source } = request
-  const best = bestHardware(os, hasOf(qemu))
+  const best = bestHardware(os, hasOf(qemu), isEmulatedInstall(request, blueprint.bestAccelerator))
   const diskBus = hardware.diskBus ?? best.diskBus
   const disks = planDisks(request)
   const cdrom = source.type === 'cdrom' || source.type === 'blank'

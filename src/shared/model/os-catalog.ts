@@ -15,6 +15,8 @@ export const OsEntry = z.object({
     firmware: z.enum(['bios', 'uefi']),
     diskBus: MainDiskBus,
     nicModel: NicModel,
+    /** Where the processor is emulated: a card that makes checksums and segments itself, which virtio leaves to the guest on QEMU’s user-mode network. For what the system’s own medium installs, whose kernel has a driver for it; kernels for clouds often have none. */
+    emulatedNicModel: NicModel.optional(),
     display: DisplayModel,
     /** Its installer asks for it. */
     secureBoot: z.boolean().default(false),

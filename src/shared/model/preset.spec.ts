@@ -23,6 +23,14 @@ test('a machine that is as its system likes it has nothing to better', () => {
   expect(paths('debian-12')).toEqual([])
 })
 
+test('a card that spares an emulated processor work is not held against a machine there', () => {
+  const hardware = { ...linux, nics: linux.nics.map((nic) => ({ ...nic, model: 'e1000e' as const })) }
+  expect(paths('debian-12', hardware)).toEqual(['nics.net0.model'])
+  expect(paths('debian-12', { ...hardware, accelerator: 'tcg' })).toEqual([])
+  const withoutAssistance = (path: string): boolean => path !== 'accelerator'
+  expect(suggestionsFor(os('debian-12'), hardware, withoutAssistance, boards)).toEqual([])
+})
+
 test('Windows on a machine for Linux: what it needs is said unasked, what an installed system may not survive is a choice of its own', () => {
   const suggestions = suggestionsFor(os('windows-10'), linux, everything, boards)
   expect(suggestions.map(({ path, value }) => [path, value])).toEqual([

@@ -1,5 +1,7 @@
 import { type Cdrom, type Disk, type DisplayModel, Firmware, type MainDiskBus, type NicModel, type SoundModel, Tpm, type UsbController } from './devices'
+import type { HardwareOverrides, MachineSource } from './create-machine'
 import type { HardwareProperty, MachineHardware } from './hardware'
+import type { AcceleratorName } from './machine'
 import type { OsEntry } from './os-catalog'
 
 /** Whether a property can be a value on this computer, e.g. `('nics.*.model', 'virtio-net')`. */
@@ -30,8 +32,14 @@ export function boardFor({ defaults }: OsEntry): 'q35' | 'pc' {
   return defaults.diskBus === 'ide' ? 'pc' : 'q35'
 }
 
-/** The catalogue’s choice; where this QEMU lacks a device, one that every QEMU has. Pure. */
-export function bestHardware(os: OsEntry, has: Has): BestHardware {
+/** Whether a new machine’s system comes from its own medium onto an emulated processor. @param best the accelerator that `auto` means on this computer; null: none works */
+export function isEmulatedInstall({ source, hardware }: { source: Pick<MachineSource, 'type'>; hardware: Pick<HardwareOverrides, 'accelerator'> }, best: AcceleratorName | null): boolean {
+  const { accelerator = 'auto' } = hardware
+  return (accelerator === 'auto' ? best : accelerator) === 'tcg' && (source.type === 'cdrom' || source.type === 'blank')
+}
+
+/** The catalogue’s choice; where this QEMU lacks a device, one that every QEMU has. Pure. @param emulatedInstall see `isEmulatedInstall` */
+export function bestHardware(os: OsEntry, has: Has, emulatedInstall = false): BestHardware {
   const { defaults } = os
   const or = <T extends string>(path: string, wanted: T, instead: T): T => (has(path, wanted) ? wanted : instead)
   const board = boardFor(os)
@@ -42,7 +50,7 @@ export function bestHardware(os: OsEntry, has: Has): BestHardware {
     tpm: defaults.tpm && has('tpm.version', '2.0'),
     diskBus: or('disks.*.bus', defaults.diskBus, 'sata'),
     cdromBus: board === 'pc' ? 'ide' : 'sata',
-    nicModel: or('nics.*.model', defaults.nicModel, 'e1000'),
+    nicModel: or('nics.*.model', usualNicModel(os, emulatedInstall), or('nics.*.model', defaults.nicModel, 'e1000')),
     display: or('display.model', defaults.display, 'vga'),
     sound: defaults.sound !== null && has('sound.model', defaults.sound) ? defaults.sound : null,
     usbController: or('usbController', defaults.usbController, 'xhci'),
@@ -53,6 +61,11 @@ export function bestHardware(os: OsEntry, has: Has): BestHardware {
     randomNumbers: defaults.randomNumbers,
     balloon: defaults.balloon,
   }
+}
+
+/** The catalogue’s choice of a network card. */
+export function usualNicModel({ defaults }: OsEntry, emulatedInstall: boolean): NicModel {
+  return emulatedInstall ? (defaults.emulatedNicModel ?? defaults.nicModel) : defaults.nicModel
 }
 
 /** One thing that would be better for the system that runs in the machine. */
@@ -67,6 +80,8 @@ export interface Suggestion {
   /** Without it the guest does something wrong: said unasked. */
   readonly isNeeded: boolean
 }
+
+const hardwareAccelerators: readonly AcceleratorName[] = ['kvm', 'hvf', 'whpx']
 
 /** What an earlier choice is never held against: cards and cartridges that are something of their own. */
 const ownBuses: readonly Disk['bus'][] = ['usb', 'sd', 'floppy']
@@ -110,7 +125,9 @@ export function suggestionsFor(os: OsEntry, hardware: MachineHardware, has: Has,
   for (const drive of hardware.cdroms) {
     if (best.board === 'pc') suggest(`cdroms.${drive.id}.bus`, drive.bus, best.cdromBus, 'The system knows drives on IDE only.')
   }
+  const isEmulated = hardware.accelerator === 'tcg' || !hardwareAccelerators.some((name) => has('accelerator', name))
   for (const nic of hardware.nics) {
+    if (isEmulated && nic.model === os.defaults.emulatedNicModel) continue
     suggest(`nics.${nic.id}.model`, nic.model, best.nicModel, isVirtual(best.nicModel) ? 'VirtIO is the fastest, and the system has drivers for it.' : 'The system has drivers for it without any that are added.', {
       caution: isVirtual(nic.model) ? 'VirtIO is faster once its drivers are in the guest.' : null,
     })

@@ -41,3 +41,11 @@ test('what is used otherwise is named', () => {
     diskBus: 'Best for the system: SATA (AHCI)', nicModel: 'Best for the system: Intel 82574L (e1000e)', display: 'Best for the system: Standard VGA',
   })
 })
+
+test('a card that spares an emulated processor work is usual where the system comes from its own medium', () => {
+  const debian = { defaults: { ...os.defaults, nicModel: 'virtio-net', emulatedNicModel: 'e1000e' } } as OsEntry
+  const card = (request: Parameters<typeof hardwareFields>[2]): string | undefined => hardwareFields(debian, probe, request).find(({ key }) => key === 'nicModel')?.usual
+  expect(card({ source: { type: 'cdrom', path: '/debian.iso' }, hardware: {} })).toBe('Best for the system: Intel 82574L (e1000e)')
+  expect(card({ source: { type: 'cdrom', path: '/debian.iso' }, hardware: { accelerator: 'kvm' } })).toBe('Best for the system: VirtIO')
+  expect(card({ source: { type: 'disk', path: '/cloud.qcow2', format: 'qcow2', mode: 'copy' }, hardware: {} })).toBe('Best for the system: VirtIO')
+})

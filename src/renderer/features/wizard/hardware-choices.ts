@@ -1,4 +1,4 @@
-import type { AcceleratorReport, HardwareOverrides, OsEntry, ProbeReport } from '@shared/model'
+import { type AcceleratorReport, type CreateMachineRequest, type HardwareOverrides, isEmulatedInstall, type OsEntry, type ProbeReport, usualNicModel } from '@shared/model'
 
 /** One choice of a hardware field. `whyNot`: what speaks against it on this computer; then it can't be chosen. */
 export interface HardwareChoice {
@@ -72,8 +72,8 @@ function onOff(on: string, off: string, whyNot: string | null): HardwareChoice[]
 
 const labelOf = (choices: readonly HardwareChoice[], value: string): string => choices.find((choice) => choice.value === value)?.label ?? value
 
-/** The hardware that can be set before the first start, with what this computer's QEMU has and what the system is given otherwise. Pure. */
-export function hardwareFields(os: OsEntry | null, probe: ProbeReport | null): HardwareField[] {
+/** The hardware that can be set before the first start, with what this computer's QEMU has and what the system is given otherwise. Pure. @param request as far as it is filled in */
+export function hardwareFields(os: OsEntry | null, probe: ProbeReport | null, request: Pick<CreateMachineRequest, 'source' | 'hardware'> | null = null): HardwareField[] {
   const engines = accelerators(probe?.accelerators ?? [])
   const disk = devices(buses, probe)
   const nic = devices(cards, probe)
@@ -104,7 +104,7 @@ export function hardwareFields(os: OsEntry | null, probe: ProbeReport | null): H
     { key: 'secureBoot', label: 'Secure Boot', usual: usual(secureBoot, os?.defaults.secureBoot === true && hasKeys ? 'on' : 'off'), choices: secureBoot },
     { key: 'tpm', label: 'TPM 2.0', usual: usual(tpm, os?.defaults.tpm === true && noTpm === null ? 'on' : 'off'), choices: tpm },
     { key: 'diskBus', label: 'Disk controller', usual: usual(disk, os?.defaults.diskBus), choices: disk },
-    { key: 'nicModel', label: 'Network card', usual: usual(nic, os?.defaults.nicModel), choices: nic },
+    { key: 'nicModel', label: 'Network card', usual: usual(nic, os === null ? undefined : usualNicModel(os, request !== null && isEmulatedInstall(request, best))), choices: nic },
     { key: 'display', label: 'Display', usual: usual(display, os?.defaults.display), choices: display },
   ]
 }

@@ -14,6 +14,7 @@ const plan: LaunchPlan = {
     memoryMiB: 1, memory: { maximumMiB: null, pluggedMiB: 0, targetMiB: null, hugePages: false, shared: false }, clock: 'utc',
     boot: { order: ['disk0'], menu: false, kernel: { kernel: { kind: 'external', path: '/kernel' }, initrd: null, commandLine: '' } },
     disks: [{ id: 'disk0', image: { kind: 'own', path: 'disks/disk0.qcow2' }, format: 'qcow2', bus: 'virtio-blk', readOnly: false, cache: 'auto', discard: true, detectZeroes: 'auto', aio: 'auto', serial: null, limits: null, slot: null, encrypted: false }],
+    ioThread: 'auto',
     cdroms: [{ id: 'cd0', image: null, bus: 'sata' }],
     nics: [{ id: 'nic0', model: 'e1000e', macAddress: '52:54:00:00:00:01', backend: { type: 'user' }, linkUp: true, slot: null }],
     display: { model: 'vga', heads: 1, resolution: null, acceleration3d: false }, pointer: 'tablet', serialPorts: 1, guestAgent: true, clipboard: true, randomNumbers: true, balloon: true,

@@ -74,6 +74,7 @@ test('a modern Linux from a disc gets the paravirtual devices that it has driver
         encrypted: false,
       },
     ],
+    ioThread: 'auto',
     cdroms: [{ id: 'cdrom0', image: { kind: 'external', path: '/iso/x.iso' }, bus: 'sata' }],
     nics: [{ id: 'nic0', model: 'virtio-net', macAddress: '52:54:00:12:34:56', backend: { type: 'user' }, linkUp: true, slot: null }],
     display: { model: 'virtio-vga', heads: 1, resolution: null, acceleration3d: false },

@@ -64,6 +64,7 @@ export function factsOf(definition: MachineDefinition): Fact[] {
       { path: 'boot.kernel.commandLine', label: 'Kernel’s command line', value: boot.kernel.commandLine },
     ]),
     ...definition.disks.flatMap(factsOfDisk),
+    { path: 'ioThread', label: 'I/O thread of the disks', value: { auto: 'Where the processor is not emulated', on: 'Yes', off: 'No' }[definition.ioThread] },
     ...definition.cdroms.flatMap(factsOfCdrom),
     ...definition.nics.flatMap(factsOfNic),
     { path: 'display', label: 'Display', value: display.model === 'none' ? 'None' : display.model },

@@ -145,6 +145,8 @@ export const MachineDefinition = z.object({
       .default(null),
   }),
   disks: z.array(Disk).max(32).default([]),
+  /** A thread of its own for the machine’s VirtIO disks. `auto`: where the processor is not emulated. */
+  ioThread: z.enum(['auto', 'on', 'off']).default('auto'),
   cdroms: z.array(Cdrom).max(8).default([]),
   nics: z.array(Nic).max(16).default([]),
   display: z.object({

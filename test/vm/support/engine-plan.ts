@@ -54,6 +54,8 @@ export async function launchPlan(folder: string, changes: Changes = {}): Promise
     memoryMiB: 64,
     boot: {},
     display: { model: 'vga' },
+    // As with hardware assistance, which most people have.
+    ioThread: 'on',
     ...changes,
   })
   const machineFolder = join(folder, `machine-${id.slice(0, 8)}`)

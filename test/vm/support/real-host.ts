@@ -225,6 +225,8 @@ export async function addMachines(library: TemporaryLibrary, machines: readonly 
         memoryMiB: 32,
         boot: { order: ['disk0'] },
         display: { model: 'vga' },
+        // As with hardware assistance, which most people have.
+        ioThread: 'on',
         disks: [{ id: 'disk0', image: { kind: 'own', path: 'disks/disk0.raw' }, format: 'raw', bus: 'sata' }],
         ...changes,
       })

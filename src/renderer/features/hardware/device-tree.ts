@@ -48,7 +48,7 @@ const parts: readonly Part[] = [
   { id: 'memory', label: 'Memory', icon: 'i-lucide-memory-stick', term: '-m', paths: ['memoryMiB', 'memory', 'balloon'], summary: words.memoryWords },
   { id: 'firmware', label: 'Firmware & boot', icon: 'i-lucide-power', term: '-boot', paths: ['firmware', 'boot'], summary: words.firmwareWords },
   { id: 'tpm', label: 'TPM', icon: 'i-lucide-key-round', term: '-tpmdev', paths: ['tpm'], summary: words.tpmWords },
-  { id: 'disks', label: 'Disks', icon: 'i-lucide-hard-drive', term: '-blockdev', paths: ['disks'], list: 'disks', summary: listed('disks', 'disk') },
+  { id: 'disks', label: 'Disks', icon: 'i-lucide-hard-drive', term: '-blockdev', paths: ['disks', 'ioThread'], list: 'disks', summary: listed('disks', 'disk') },
   { id: 'cdroms', label: 'CD drives', icon: 'i-lucide-disc-3', term: '-blockdev', paths: ['cdroms'], list: 'cdroms', summary: listed('cdroms', 'drive') },
   { id: 'nics', label: 'Network', icon: 'i-lucide-network', term: '-netdev', paths: ['nics'], list: 'nics', summary: listed('nics', 'card') },
   { id: 'display', label: 'Display & input', icon: 'i-lucide-monitor', term: '-display', paths: ['display', 'pointer'], summary: words.displayWords },

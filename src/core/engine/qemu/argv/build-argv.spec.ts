@@ -166,7 +166,7 @@ test('all the hardware that a machine can have', () => {
   expectGolden('all-hardware', argvInput({
     ...desktop, memory: { maximumMiB: 8192, pluggedMiB: 512, hugePages: true, shared: true }, processors: { sockets: 1, cores: 2, threads: 1, model: 'qemu64', features: ['+aes', '-svm'], priority: 'high', maximum: 8, plugged: 2 },
     display: { model: 'qxl-vga', heads: 2, resolution: { width: 1280, height: 720 } }, serialPorts: 1, virtioConsoles: 2, sound: { model: 'ich9-intel-hda' }, watchdog: { model: 'i6300esb', action: 'pause' }, tpm: { model: 'tpm-tis' }, panicDevice: true, vsock: { cid: 42 },
-    usbController: 'ehci', usbDevices: [{ id: 'receiver', vendorId: '046d', productId: 'c52b' }], sharedFolders: [{ id: 'music', tag: 'music', path: '/srv/a,b', readOnly: true }, { id: 'work', tag: 'work', path: '/work', readOnly: false }, { id: 'fast', tag: 'fast', path: '/fast', readOnly: false, driver: 'virtiofs' }],
+    ioThread: 'on', usbController: 'ehci', usbDevices: [{ id: 'receiver', vendorId: '046d', productId: 'c52b' }], sharedFolders: [{ id: 'music', tag: 'music', path: '/srv/a,b', readOnly: true }, { id: 'work', tag: 'work', path: '/work', readOnly: false }, { id: 'fast', tag: 'fast', path: '/fast', readOnly: false, driver: 'virtiofs' }],
     disks: [
       { id: 'disk0', image: { kind: 'own', path: 'disks/disk0.qcow2' }, format: 'qcow2', bus: 'virtio-blk', serial: 'WD-1', aio: 'threads', detectZeroes: 'on', limits: { bytesPerSecond: 1000 } },
       { id: 'card', image: { kind: 'own', path: 'disks/card.img' }, format: 'raw', bus: 'sd', aio: 'native', detectZeroes: 'off' },
@@ -175,6 +175,12 @@ test('all the hardware that a machine can have', () => {
     nics: (['igb', 'pcnet', 'ne2k_pci'] as const).map((model, index) => ({ id: `net${String(index)}`, model, macAddress: `52:54:00:12:34:0${String(index)}`, backend: { type: 'user' as const }, linkUp: index > 0 })),
     boot: { order: ['floppy0', 'disk0'] }, rawArguments: ['-msg-of-mine', 'x=y', '-s'],
   }, { qemu: wholeQemu, audioDriver: 'pa', virtiofs: { fast: '/run/user/1000/ringside/6f9619ff/fs2' } }))
+})
+
+test('the thread of the disks is there where it is wanted', () => {
+  const linesOf = (ioThread: 'auto' | 'on' | 'off', accelerator: 'kvm' | 'tcg'): string[] => buildArgv(argvInput({ ...desktop, ioThread }, { accelerator })).argv.flatMap((word) => /iothread|ioeventfd/u.exec(word) ?? [])
+  for (const accelerator of ['kvm', 'tcg'] as const) expect(linesOf('on', accelerator)).toEqual(['iothread', 'iothread'])
+  expect([linesOf('auto', 'kvm'), linesOf('off', 'kvm'), linesOf('auto', 'tcg'), linesOf('off', 'tcg')]).toEqual([['iothread', 'iothread'], [], ['ioeventfd'], ['ioeventfd']])
 })
 
 test('graphics that this computer’s processor draws', () => {

@@ -1,5 +1,5 @@
 import { RingsideError } from '@shared/errors'
-import type { AcceleratorName, Cdrom, Disk } from '@shared/model'
+import type { Cdrom, Disk } from '@shared/model'
 import { emptyPlacesOf, PlacesInOrder } from '../../empty-places'
 import type { JsonObject } from '../qmp/qmp-types'
 import type { ArgumentList } from './argument-list'
@@ -29,12 +29,12 @@ class Controllers {
   #floppies = 0
   #hasCard = false
 
-  constructor(private readonly list: ArgumentList, private readonly pci: PciBus, private readonly board: Board, private readonly accelerator: AcceleratorName) {}
+  constructor(private readonly list: ArgumentList, private readonly pci: PciBus, private readonly board: Board, private readonly input: ArgvInput) {}
 
   /** Of a disk that has a PCI Express port to itself. */
   port(disk: Disk, order: readonly string[]): JsonObject & { driver: string } {
-    if (disk.bus === 'virtio-blk') addQueueService(this.list, this.accelerator)
-    return portDisk(disk, order, queueService(this.accelerator), this.pci.expressPlace())
+    if (disk.bus === 'virtio-blk') addQueueService(this.list, this.input)
+    return portDisk(disk, order, queueService(this.input.definition, this.input.accelerator), this.pci.expressPlace())
   }
 
   scsi(): { bus: string; channel: number; 'scsi-id': number; lun: number } {
@@ -52,7 +52,7 @@ class Controllers {
   }
 
   #addScsi(): void {
-    if (!this.#hasScsi) this.list.device({ driver: 'virtio-scsi-pci', id: scsiId, ...addQueueService(this.list, this.accelerator), ...this.pci.expressPlace() })
+    if (!this.#hasScsi) this.list.device({ driver: 'virtio-scsi-pci', id: scsiId, ...addQueueService(this.list, this.input), ...this.pci.expressPlace() })
     this.#hasScsi = true
   }
 
@@ -100,7 +100,7 @@ function scsiPlace(target: number): { bus: string; channel: number; 'scsi-id': n
 /** What was there before anything was plugged in, and the targets of a controller that were. */
 export function addStorage(list: ArgumentList, pci: PciBus, input: ArgvInput): void {
   const { definition } = input
-  const controllers = new Controllers(list, pci, boardOf(definition.machineType), input.accelerator)
+  const controllers = new Controllers(list, pci, boardOf(definition.machineType), input)
   const usbPlace = usbPlaces(definition)
   const isPluggedTarget = (disk: Disk): boolean => disk.bus === 'virtio-scsi' && disk.slot !== null
   const isPluggedUsb = (disk: Disk): boolean => disk.bus === 'usb' && disk.slot !== null
@@ -134,12 +134,12 @@ export function addStorage(list: ArgumentList, pci: PciBus, input: ArgvInput): v
 
 /** Disks that were plugged into ports while the machine ran. */
 export function addPluggedDisks(list: ArgumentList, pci: PciBus, input: ArgvInput): void {
-  const { accelerator, definition: { disks, boot } } = input
+  const { disks, boot } = input.definition
   for (const disk of disks) {
     if (!pci.isPlugged(disk, takesPort(disk))) continue
-    if (disk.bus === 'virtio-blk') addQueueService(list, accelerator)
+    if (disk.bus === 'virtio-blk') addQueueService(list, input)
     addDiskNodes(list, disk, factsOf(input, disk.id), input)
-    list.device(portDisk(disk, boot.order, queueService(accelerator), pci.sparePlace(disk.slot)))
+    list.device(portDisk(disk, boot.order, queueService(input.definition, input.accelerator), pci.sparePlace(disk.slot)))
   }
 }
 
@@ -149,9 +149,9 @@ export function takesPort({ bus }: Pick<Disk, 'bus'>): boolean {
 }
 
 /** The device of a disk that is plugged in while the machine runs, as `device_add` takes it. @param place of a PCI Express port; a target of virtio-scsi and a USB port follow from the disk's slot */
-export function pluggedDiskDevice(disk: Disk, accelerator: AcceleratorName, place: JsonObject): JsonObject & { driver: string } {
+export function pluggedDiskDevice(disk: Disk, service: QueueService, place: JsonObject): JsonObject & { driver: string } {
   if (disk.bus === 'virtio-scsi') return scsiDisk(disk, [], scsiPlace(firstPluggedTarget + (disk.slot ?? 0)))
-  return disk.bus === 'usb' ? usbDisk(disk, [], usbSlotPlace(disk.slot)) : portDisk(disk, [], queueService(accelerator), place)
+  return disk.bus === 'usb' ? usbDisk(disk, [], usbSlotPlace(disk.slot)) : portDisk(disk, [], service, place)
 }
 
 

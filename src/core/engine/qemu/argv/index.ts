@@ -5,6 +5,7 @@ export { driveNode, fileNode, keyOfNode, layeredNode, overlayNode, pullNode, wit
 export { nicBackend, nicDevice, isExpressNic } from './network'
 export { luksObstacle } from './disk-key'
 export { pluggedDiskDevice, takesPort } from './disks'
+export { queueService } from './queue-service'
 export { maximumFault, processorId } from './cpu'
 export { memfdObstacle, pluggedMemoryId } from './memory'
 export { sandboxArguments } from './supervision'

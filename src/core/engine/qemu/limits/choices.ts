@@ -32,6 +32,7 @@ export const usbControllers: readonly Entry[] = [
 ]
 export const caches: readonly Entry[] = [['auto', 'What suits the file system'], ['none', 'Past the host’s cache'], ['writeback', 'Through the host’s cache']]
 export const zeroes: readonly Entry[] = [['auto', 'Holes, where freed space is given back'], ['off', 'Written like other data'], ['on', 'Written as zeroes, quickly'], ['unmap', 'Holes']]
+export const ioThreads: readonly Entry[] = [['auto', 'Where the processor is not emulated'], ['on', 'Always'], ['off', 'Never']]
 export const formats: readonly Entry[] = [['qcow2', 'qcow2'], ['raw', 'Raw'], ['vmdk', 'VMware (vmdk)'], ['vdi', 'VirtualBox (vdi)'], ['vhdx', 'Hyper-V (vhdx)'], ['vpc', 'Virtual PC (vhd)']]
 export const priorities: readonly Entry[] = [['low', 'Low: others first'], ['normal', 'Normal'], ['high', 'High: before others']]
 export const clocks: readonly Entry[] = [['utc', 'Universal time'], ['localtime', 'Local time, as Windows wants it']]

@@ -2,7 +2,7 @@ import { type HardwareProperty, type MachineDefinition, processorsAtStart } from
 import { luksObstacle, memfdObstacle } from '../argv'
 import {
   acceleratorChoices, aioChoices, backends, caches, cdromBuses, choicesOf, clocks, cpuModelChoices, diskBuses, displayModels, firmwareChoices, folderDriverChoices, formats, machineTypeChoices, maxProcessors, nicModels,
-  pointers, priorities, soundModels, tpmModels, tpmVersions, usbControllers, watchdogActions, watchdogModels, zeroes,
+  ioThreads, pointers, priorities, soundModels, tpmModels, tpmVersions, usbControllers, watchdogActions, watchdogModels, zeroes,
 } from './choices'
 import { plugProcessorObstacle, unplugProcessorObstacle } from './processors'
 import type { HardwareSurroundings } from './surroundings'
@@ -122,6 +122,7 @@ function diskProperties(surroundings: HardwareSurroundings): HardwareProperty[] 
     each('limits.readsPerSecond', 'Reads a second', 'iops_rd', 'Reading alone; 0: no limit.', 'number', requests),
     each('limits.writesPerSecond', 'Writes a second', 'iops_wr', 'Writing alone; 0: no limit.', 'number', requests),
     each('slot', 'Port', 'bus', 'The spare port that it was plugged into while the machine ran.', 'number', { minimum: 0, maximum: 31, obstacle: 'Ringside gives it when a disk is plugged in.' }),
+    property('ioThread', 'I/O thread', 'iothread', 'A thread of its own serves all VirtIO disks, so that monitor and screen never wait for them. An emulated processor is quicker without.', 'choice', { choices: choicesOf(ioThreads, surroundings) }),
   ]
 }
 

@@ -88,7 +88,7 @@ const reached: Readonly<Record<string, string[]>> = {
   'memory.hugePages': ['"hugetlb":true'], 'memory.shared': ['"share":true'], balloon: ['virtio-balloon-pci'], 'boot.order': ['"bootindex":2'], 'boot.menu': ['menu=off'], 'boot.kernel.kernel': ['-kernel'],
   'boot.kernel.initrd': ['-initrd'], 'boot.kernel.commandLine': ['-append'], 'disks.*.id': ['"id":"disk0"'], 'disks.*.image': ['disks/disk0.qcow2'], 'disks.*.format': ['"driver":"qcow2"'], 'disks.*.encrypted': ['"key-secret":"sys-key"'], 'disks.*.bus': ['sd-card', '"driver":"floppy"'],
   'disks.*.readOnly': ['"read-only":false'], 'disks.*.cache': ['"direct":true'], 'disks.*.discard': ['"discard":"ignore"'], 'disks.*.detectZeroes': ['"detect-zeroes":"off"'], 'disks.*.aio': ['"aio":"threads"', '"aio":"native"'],
-  'disks.*.serial': ['"serial":"WD-1"'], 'cdroms.*.id': ['"id":"cd0"'], 'cdroms.*.image': ['/isos/debian.iso'], 'cdroms.*.bus': ['ide-cd'], 'nics.*.id': ['"id":"net0"'], 'nics.*.model': ['igb', 'pcnet', 'ne2k_pci'],
+  'disks.*.serial': ['"serial":"WD-1"'], ioThread: ['"iothread":"sys-iothread"', '"ioeventfd":false'], 'cdroms.*.id': ['"id":"cd0"'], 'cdroms.*.image': ['/isos/debian.iso'], 'cdroms.*.bus': ['ide-cd'], 'nics.*.id': ['"id":"net0"'], 'nics.*.model': ['igb', 'pcnet', 'ne2k_pci'],
   'nics.*.macAddress': ['52:54:00:12:34:01'], 'nics.*.backend.type': ['"type":"user"'], 'display.model': ['qxl-vga'], 'display.heads': ['"max_outputs":2'], 'display.resolution.width': ['"xres":1280'], 'display.resolution.height': ['"yres":720'], 'display.acceleration3d': ['virtio-vga-gl', 'egl-headless'],
   pointer: ['usb-tablet'], 'sound.model': ['ich9-intel-hda'], serialPorts: ['isa-serial'], virtioConsoles: ['virtconsole'], usbController: ['ich9-usb-ehci1'], 'watchdog.model': ['i6300esb'], 'watchdog.action': ['watchdog=pause'],
   panicDevice: ['"driver":"pvpanic"'], randomNumbers: ['virtio-rng-pci'], guestAgent: ['org.qemu.guest_agent.0'], 'tpm.version': ['-tpmdev emulator'], 'tpm.model': ['"driver":"tpm-tis"'], 'vsock.cid': ['"guest-cid":42'], 'usbDevices.*.id': ['"id":"receiver"'], 'usbDevices.*.vendorId': ['"vendorid":1133'],
@@ -97,7 +97,7 @@ const reached: Readonly<Record<string, string[]>> = {
 
 const everything: Partial<z.input<typeof MachineDefinition>> = {
   memory: { maximumMiB: 8192, pluggedMiB: 512, hugePages: true, shared: true }, processors: { sockets: 1, cores: 2, threads: 1, model: 'qemu64', features: ['+aes', '-avx2'], priority: 'high' }, display: { model: 'qxl-vga', heads: 2, resolution: { width: 1280, height: 720 } },
-  virtioConsoles: 2, sound: { model: 'ac97' }, watchdog: { model: 'ib700', action: 'none' }, tpm: { model: 'tpm-tis' }, panicDevice: true, vsock: { cid: 42 }, usbController: 'ehci', usbDevices: [{ id: 'key', vendorId: '046d', productId: 'c52b' }],
+  virtioConsoles: 2, sound: { model: 'ac97' }, watchdog: { model: 'ib700', action: 'none' }, tpm: { model: 'tpm-tis' }, panicDevice: true, vsock: { cid: 42 }, ioThread: 'off', usbController: 'ehci', usbDevices: [{ id: 'key', vendorId: '046d', productId: 'c52b' }],
   sharedFolders: [{ id: 'music', tag: 'music', path: '/music', driver: 'auto' }], rawArguments: ['-s'],
 }
 

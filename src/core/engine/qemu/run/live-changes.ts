@@ -3,7 +3,7 @@ import { RingsideError } from '@shared/errors'
 import type { Disk, ImageLocation, MachineDefinition, Nic, UsbDevice } from '@shared/model'
 import type { LaunchPlan } from '../../engine'
 import { type LiveChange, withLiveChange } from '../../live-change'
-import { keyOfNode, nicBackend, nicDevice, placeOfSlot, pluggedDiskDevice, pluggedMemoryId, type BlockNode, takesPort, usbHostDevice } from '../argv'
+import { keyOfNode, nicBackend, nicDevice, placeOfSlot, pluggedDiskDevice, pluggedMemoryId, queueService, type BlockNode, takesPort, usbHostDevice } from '../argv'
 import { ArgumentList } from '../argv/argument-list'
 import { addDiskNodes, cdromNodes } from '../argv/block-nodes'
 import { driveNode } from '../argv/node-names'
@@ -105,7 +105,7 @@ async function plugDisk({ qmp, plan, definition }: LiveMachine, disk: Disk): Pro
       await qmp.executeWithin(blockCommandMs, 'blockdev-add', node)
       opened.unshift(node['node-name'])
     }
-    const device = pluggedDiskDevice(disk, plan.accelerator, place)
+    const device = pluggedDiskDevice(disk, queueService(definition, plan.accelerator), place)
     const iothread = device['iothread']
     if (typeof iothread === 'string') await ensureIothread(qmp, iothread)
     await qmp.executeWithin(blockCommandMs, 'device_add', device as JsonObject & { driver: string; id: string })

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import { isDue } from '../schedule'
 import { automaticName, isAutomaticName } from './automatic-name'
-import { type Retainable, isDue, prunable } from './retention'
+import { type Retainable, prunable } from './retention'
 
 const zone = 'Europe/Berlin'
 const none = { hourly: 0, daily: 0, weekly: 0 }

@@ -1,0 +1,2 @@
+export { isDue, newestOfEach } from './periods'
+export { PolicySchedule, type ScheduleFailure, type ScheduleOptions } from './policy-schedule'

@@ -1,18 +1,16 @@
 import { access, cp, readdir, readFile, readlink, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Duplex } from 'node:stream'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import type { MachineHardware, MachineView } from '@shared/model'
 import { readProcessTimes } from '@core/engine/qemu/metrics/process-times'
 import { findControlGroups, groupOf } from '@core/engine/qemu/process/control-groups'
 import { hardwareOf } from '@core/hardware/hardware'
 import { buildPrograms, type BuiltPrograms } from './support/build-worker'
+import { atShell, type GuestShell } from './support/guest-shell'
 import { grubIso, linuxGuest } from './support/guests'
-import { guestPrompt, guestReady } from './support/initrd'
 import { OpenLibrary } from './support/open-library'
 import { processesNaming } from './support/processes'
 import { addMachines, HostProcess, type NewMachine } from './support/real-host'
-import { SerialSession } from './support/serial-session'
 import { checkImages, readManifest } from './support/sound-machine'
 import { temporaryLibrary, type TemporaryLibrary } from './support/temporary-folder'
 
@@ -47,39 +45,6 @@ const linuxMachine = async (): Promise<NewMachine> => {
       memoryMiB: 128, disks: [], boot: { kernel: { kernel: external(kernel), initrd: external(initrd), commandLine } }, cdroms: [{ id: 'cd0', image: null, bus: 'virtio-scsi' }],
       nics: [{ id: 'net0', model: 'virtio-net', macAddress: '52:54:00:00:00:01', backend: { type: 'user' } }],
     },
-  }
-}
-
-let questions = 0
-
-class Shell {
-  constructor(private readonly session: SerialSession) {}
-
-  async booted(): Promise<void> {
-    await this.session.waitFor(guestReady)
-    await this.session.waitFor(guestPrompt)
-  }
-
-  async ask(command: string): Promise<string> {
-    const mark = `answer-${String(++questions)}`
-    this.session.sendLine(`echo ${mark}'='"$(${command})"';'`)
-    const [, text = ''] = new RegExp(`${mark}=([^;]*);`).exec(await this.session.waitFor(new RegExp(`${mark}=[^;]*;`))) ?? []
-    return text.replaceAll('\r\n', '\n')
-  }
-
-  /** Waits, for some seconds, until a command succeeds in the guest. */
-  async until(command: string): Promise<void> {
-    expect(await this.ask(`n=0; until ${command}; do n=$((n+1)); [ $n -lt 500 ] || break; usleep 20000; done; [ $n -lt 500 ] && echo yes || echo no`)).toBe('yes')
-  }
-}
-
-async function atShell<Result>(open: { openConsole(id: string, kind: 'serial'): Promise<Duplex> }, id: string, talk: (shell: Shell) => Promise<Result>): Promise<Result> {
-  const stream = await open.openConsole(id, 'serial')
-  using session = new SerialSession(stream)
-  try {
-    return await talk(new Shell(session))
-  } finally {
-    stream.destroy()
   }
 }
 
@@ -160,7 +125,7 @@ test('limits hold from the next request on; what can’t be live waits, is shown
   const before = now(await machines.get(id))
   const limits = { bytesPerSecond: 2 * MiB, bytesReadPerSecond: 0, bytesWrittenPerSecond: 0, requestsPerSecond: 0, readsPerSecond: 0, writesPerSecond: 0 }
   const write = 'dd if=/dev/zero of=/dev/vda bs=1M count=8 conv=fsync 2>/dev/null; cut -d. -f1 /proc/uptime'
-  const seconds = (shell: Shell): Promise<number> => shell.ask(`a=$(cut -d. -f1 /proc/uptime); b=$(${write}); echo $((b - a))`).then(Number)
+  const seconds = (shell: GuestShell): Promise<number> => shell.ask(`a=$(cut -d. -f1 /proc/uptime); b=$(${write}); echo $((b - a))`).then(Number)
   const total = `awk '/MemTotal/{print $2}' /proc/meminfo`
   const memory = await atShell(open, id, async (shell) => {
     await shell.until('[ -b /dev/vda ]')

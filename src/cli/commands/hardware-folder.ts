@@ -11,7 +11,7 @@ interface FolderOptions { tag?: string; write?: boolean; driver: SharedFolderDri
 /** `ringside hardware folder add|remove …` */
 export function registerHardwareFolder(cli: Cli, group: Pick<Cli, 'command'>): void {
   const command = group
-    .command('folder <add|remove> <machine> <folder>', 'Shares a folder of this computer with the guest, or shares it no more; from the next start on.')
+    .command('folder <add|remove> <machine> <folder>', 'Shares a folder of this computer with the guest, or shares it no more, also while the machine runs.')
     .option('--tag <tag>', 'add: what the guest mounts it by')
     .option('--write', 'add: the guest may write to it')
     .addOption(new Option('--driver <way>', 'add: how the guest reaches it').choices(SharedFolderDriver.options).default('auto'))
@@ -31,7 +31,7 @@ export function registerHardwareFolder(cli: Cli, group: Pick<Cli, 'command'>): v
       }
       const path = resolve(folder)
       const tag = options.tag ?? freeName(nameOf(basename(path), 'share'), sharedFolders.map((each) => each.tag))
-      const added: SharedFolder = { id: freeName('share', [hardware.disks, hardware.cdroms, hardware.nics, hardware.usbDevices, sharedFolders, hardware.pciDevices].flat().map(({ id }) => id), 0), tag, path, readOnly: options.write !== true, driver: options.driver }
+      const added: SharedFolder = { id: freeName('share', [hardware.disks, hardware.cdroms, hardware.nics, hardware.usbDevices, sharedFolders, hardware.pciDevices].flat().map(({ id }) => id), 0), tag, path, readOnly: options.write !== true, driver: options.driver, slot: null }
       await change(run, machine, { ...hardware, sharedFolders: [...sharedFolders, added] }, { json: { folder: added, mount: mountCommand(added) }, words: `In a Linux guest, as root: ${mountCommand(added)}\n` })
     }),
   )

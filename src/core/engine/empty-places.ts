@@ -87,11 +87,13 @@ export function emptyPlacesOf<Kind extends EmptyPlace['kind']>({ emptyPlaces = [
 
 /** The places that a device of a running machine leaves empty when it goes; none where no other depends on its place. */
 export function leftBehind(definition: MachineDefinition, id: string): EmptyPlace[] {
-  const { nics, disks, usbDevices } = definition
+  const { nics, disks, usbDevices, sharedFolders } = definition
   const nic = nics.find((device) => device.id === id)
   if (nic !== undefined) return nic.slot === null ? [{ kind: 'nic', at: placeInOrder(nics, emptyPlacesOf(definition, 'nic'), id) }] : []
   const disk = disks.find((device) => device.id === id)
   if (disk !== undefined) return leftByDisk(definition, disk)
+  const folder = sharedFolders.find((known) => known.id === id)
+  if (folder !== undefined) return folder.slot === null ? [{ kind: 'folder', at: placeOfFolder(definition, id) }] : []
   const device = usbDevices.find((known) => known.id === id)
   return device === undefined ? [] : leftOnUsb(definition, device)
 }
@@ -110,6 +112,11 @@ function leftOnUsb(definition: MachineDefinition, { id, slot }: { id: string; sl
   if (port !== undefined) return [{ kind: 'usb', port }]
   const without = { ...definition, disks: definition.disks.filter((disk) => disk.id !== id), usbDevices: definition.usbDevices.filter((device) => device.id !== id) }
   return hasUsbController(without) ? [] : [{ kind: 'usb', port: 0 }]
+}
+
+/** Which one a shared folder of the start is, those that have left counted with the others; it is the same for as long as the machine runs. */
+export function placeOfFolder(definition: Pick<MachineDefinition, 'sharedFolders' | 'emptyPlaces'>, id: string): number {
+  return placeInOrder(definition.sharedFolders, emptyPlacesOf(definition, 'folder'), id)
 }
 
 function placeInOrder(devices: readonly { id: string; slot: number | null }[], empty: readonly { at: number }[], id: string): number {

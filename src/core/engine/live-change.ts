@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { DeviceId, Disk, DiskLimits, ImageLocation, MachineDefinition, Nic, UsbDevice } from '@shared/model'
+import { DeviceId, Disk, DiskLimits, ImageLocation, MachineDefinition, Nic, SharedFolder, UsbDevice } from '@shared/model'
 import { leftBehind } from './empty-places'
 
 /** A change of a machine that runs. Plain data, so that it crosses the process boundary. */
@@ -14,6 +14,9 @@ export const LiveChange = z.discriminatedUnion('kind', [
   /** A device of the host’s, on the port of the controller that its `slot` names. */
   z.object({ kind: z.literal('plugUsb'), device: UsbDevice }),
   z.object({ kind: z.literal('unplugUsb'), id: DeviceId }),
+  /** A folder of the host’s, on the port that its `slot` names. */
+  z.object({ kind: z.literal('plugFolder'), folder: SharedFolder }),
+  z.object({ kind: z.literal('unplugFolder'), id: DeviceId }),
   /** Another disc in a CD drive; null: none. `force`: also where the guest keeps the drive locked. */
   z.object({ kind: z.literal('changeMedium'), id: DeviceId, image: ImageLocation.nullable(), force: z.boolean().optional() }),
   /** What the guest is given of the memory that can be plugged in, MiB; it takes and gives back in its own time. */
@@ -35,7 +38,7 @@ export function withoutDevice(definition: MachineDefinition, id: string): Machin
   const others = <T extends { id: string }>(devices: readonly T[]): T[] => devices.filter((device) => device.id !== id)
   const { boot } = definition
   return {
-    ...definition, disks: others(definition.disks), nics: others(definition.nics), usbDevices: others(definition.usbDevices),
+    ...definition, disks: others(definition.disks), nics: others(definition.nics), usbDevices: others(definition.usbDevices), sharedFolders: others(definition.sharedFolders),
     boot: boot.order.includes(id) ? { ...boot, order: boot.order.filter((other) => other !== id) } : boot,
   }
 }
@@ -53,8 +56,11 @@ export function withLiveChange(definition: MachineDefinition, change: LiveChange
       return { ...definition, nics: definition.nics.map((nic) => (nic.id === change.id ? { ...nic, linkUp: change.up } : nic)) }
     case 'plugUsb':
       return { ...definition, usbDevices: [...definition.usbDevices.filter(({ id }) => id !== change.device.id), change.device] }
+    case 'plugFolder':
+      return { ...definition, sharedFolders: [...definition.sharedFolders.filter(({ id }) => id !== change.folder.id), change.folder] }
     case 'unplugDisk':
     case 'unplugNic':
+    case 'unplugFolder':
     case 'unplugUsb': {
       const left = leftBehind(definition, change.id)
       return { ...withoutDevice(definition, change.id), ...(left.length === 0 ? {} : { emptyPlaces: [...(definition.emptyPlaces ?? []), ...left] }) }
@@ -80,4 +86,4 @@ export function isRepeatable({ kind }: LiveChange): boolean {
   return !asked.includes(kind)
 }
 
-const asked: readonly LiveChange['kind'][] = ['plugDisk', 'unplugDisk', 'plugNic', 'unplugNic', 'plugUsb', 'unplugUsb', 'plugProcessor', 'unplugProcessor']
+const asked: readonly LiveChange['kind'][] = ['plugDisk', 'unplugDisk', 'plugNic', 'unplugNic', 'plugUsb', 'unplugUsb', 'plugFolder', 'unplugFolder', 'plugProcessor', 'unplugProcessor']

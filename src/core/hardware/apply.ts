@@ -47,7 +47,7 @@ function newVariables({ firmware }: MachineHardware, { firmware: now }: MachineD
 function inStoredPlaces(hardware: MachineHardware, stored: MachineDefinition): MachineHardware {
   const placed = <T extends { id: string; slot: number | null }>(devices: T[], known: readonly T[]): T[] => devices.map((device) => ({ ...device, slot: known.find(({ id }) => id === device.id)?.slot ?? null }))
   const disks = hardware.disks.map((disk) => ({ ...disk, slot: keptSlot(disk, stored.disks.find(({ id }) => id === disk.id)) }))
-  return { ...hardware, disks, nics: placed(hardware.nics, stored.nics), usbDevices: placed(hardware.usbDevices, stored.usbDevices) }
+  return { ...hardware, disks, nics: placed(hardware.nics, stored.nics), usbDevices: placed(hardware.usbDevices, stored.usbDevices), sharedFolders: placed(hardware.sharedFolders, stored.sharedFolders) }
 }
 
 /**
@@ -137,6 +137,8 @@ async function takeBack({ context, held }: HardwareWork, change: LiveChange, bef
         return withoutDevice(now, change.nic.id)
       case 'plugUsb':
         return withoutDevice(now, change.device.id)
+      case 'plugFolder':
+        return withoutDevice(now, change.folder.id)
       case 'limitDisk':
         return withLiveChange(now, { ...change, limits: before.disks.find(({ id }) => id === change.id)?.limits ?? null })
       case 'setLink':
@@ -157,6 +159,7 @@ async function takeBack({ context, held }: HardwareWork, change: LiveChange, bef
       case 'unplugNic':
       case 'unplugProcessor':
       case 'unplugUsb':
+      case 'unplugFolder':
         // It goes at the next start.
         return now
     }

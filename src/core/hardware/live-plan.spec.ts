@@ -48,6 +48,27 @@ test('USB devices come and go while the machine runs, as long as it is known whe
   expect(withLiveChange(running, { kind: 'unplugUsb', id: 'usb1' })).toMatchObject({ usbDevices: [usb('usb0')], emptyPlaces: [{ kind: 'usb', port: 3 }] })
 })
 
+test('folders come and go at once, those of the start as well; virtiofs waits for memory that is shared', () => {
+  const folder = (id: string, more: object = {}): MachineHardware['sharedFolders'][number] => MachineDefinition.shape.sharedFolders.parse([{ id, tag: id, path: `/srv/${id}`, ...more }])[0] ?? expect.fail()
+  const running = machine({ nics: [nic('net0', { slot: 0 })], sharedFolders: [folder('a'), folder('b', { slot: 2 })] })
+  const { hardware, changes, differences } = plan(running, { sharedFolders: [folder('b'), folder('c', { driver: 'auto', slot: 2 }), folder('d')] })
+  expect(changes).toEqual([{ kind: 'unplugFolder', id: 'a' }, { kind: 'plugFolder', folder: folder('c', { driver: 'auto', slot: 1 }) }, { kind: 'plugFolder', folder: folder('d', { slot: 3 }) }])
+  expect(hardware.sharedFolders.map(({ slot }) => slot)).toEqual([2, 1, 3])
+  expect(new Set(differences.map(({ when }) => when))).toEqual(new Set(['now']))
+  expect(withLiveChange(running, { kind: 'unplugFolder', id: 'a' })).toMatchObject({ sharedFolders: [folder('b', { slot: 2 })], emptyPlaces: [{ kind: 'folder', at: 0 }] })
+  expect(plan(running, { sharedFolders: [folder('a', { readOnly: false }), folder('b')] })).toMatchObject({ changes: [], differences: [{ path: 'sharedFolders.a', when: 'nextStart', reason: expect.stringContaining('share it anew') as string }] })
+
+  const fast = { sharedFolders: [folder('a'), folder('b'), folder('fast', { driver: 'virtiofs' })] }
+  expect(plan(running, fast)).toMatchObject({ changes: [], differences: [{ path: 'sharedFolders.fast', when: 'nextStart', reason: expect.stringContaining('By 9p the folder comes now') as string }] })
+  // Shared by wish, perhaps for a folder of the start, and perhaps for one that has left: QEMU is asked.
+  for (const more of [{ memory: { ...running.memory, shared: true } }, { sharedFolders: [folder('a', { driver: 'auto' }), folder('b', { slot: 2 })] }, { emptyPlaces: [{ kind: 'folder' as const, at: 1 }] }]) {
+    const here = { ...running, ...more }
+    expect(plan(here, { sharedFolders: [...here.sharedFolders, folder('fast', { driver: 'virtiofs' })] }).changes).toMatchObject([{ kind: 'plugFolder', folder: { id: 'fast', slot: 1 } }])
+  }
+  expect(plan({ ...running, machineType: 'pc-i440fx-7.2' }, { sharedFolders: [folder('c')] }).differences.every(({ when, reason }) => when === 'nextStart' && reason?.includes('board') === true)).toBe(true)
+  expect(planSaved(running, running, { ...hardwareOf(running), sharedFolders: [] }).changes).toEqual([])
+})
+
 test('virtio-scsi disks take targets where the controller stays, and other buses wait', () => {
   const withController = machine({ cdroms: [{ id: 'cd0', image: null, bus: 'virtio-scsi' }] })
   expect(plan(withController, { disks: [disk('disk0'), disk('disk1', { bus: 'virtio-scsi' })] }).changes).toMatchObject([{ kind: 'plugDisk', disk: { id: 'disk1', slot: 0 } }])

@@ -1,12 +1,13 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { AcceleratorName, Disk, HardwareDifference, MachineDefinition, MachineHardware, Nic } from '@shared/model'
-import { spareRootPorts } from '../engine/engine'
-import { hasScsiController, hasUsbController, usbPortOfSlot, usbPorts } from '../engine/empty-places'
+import type { AcceleratorName, Disk, HardwareDifference, MachineDefinition, MachineHardware, Nic, SharedFolder, UsbDevice } from '@shared/model'
+import { hasUsbController, usbPorts } from '../engine/empty-places'
 import { boardOf, isExpressNic, takesPort } from '../engine/qemu/argv'
 import { type LiveChange, withLiveChange } from '../engine/live-change'
 import { plugProcessorObstacle, unplugProcessorObstacle } from '../engine/qemu/limits'
 import { compareDefinitions } from '../snapshot/compare'
 import { inPresentLayers, withHardware } from './hardware'
+import { Places } from './places'
+import { planDevices } from './plan-devices'
 
 /** What happens to a machine that runs. */
 export interface LivePlan {
@@ -17,10 +18,6 @@ export interface LivePlan {
   differences: HardwareDifference[]
 }
 
-/** Targets of virtio-scsi take no port; the same numbers name them. */
-const scsiSlots = 32
-/** Ports of the USB controller, from behind, that are for what comes while the machine runs. */
-const usbSlots = 4
 const noKeyYet = 'The machine was started without the key for encrypted disks; it gets this one at the next start.'
 const needsStart = 'QEMU can’t change this while the machine runs.'
 
@@ -90,28 +87,18 @@ export function planLive(running: MachineDefinition, stored: MachineDefinition, 
     } else waits.set(`nics.${nic.id}`, 'A network card keeps its model, address and network until the next start.')
     return { ...nic, slot: now.slot }
   })
-  const usbNow = byId(running.usbDevices)
-  for (const [id, device] of usbNow) {
-    if (hardware.usbDevices.some((other) => other.id === id) || !stored.usbDevices.some((other) => other.id === id)) continue
-    const obstacle = unplugUsbObstacle(running, device)
-    if (obstacle === null) changes.push({ kind: 'unplugUsb', id })
-    else waits.set(`usbDevices.${id}`, obstacle)
-  }
-  const usbDevices = hardware.usbDevices.map((device) => {
-    const now = usbNow.get(device.id)
-    if (now === undefined) {
-      const place = places.forUsb()
-      if (typeof place === 'string') {
-        waits.set(`usbDevices.${device.id}`, place)
-        return { ...device, slot: null }
-      }
-      const plugged = { ...device, slot: place.slot }
-      changes.push({ kind: 'plugUsb', device: plugged })
-      return plugged
-    }
-    if (!isDeepStrictEqual({ ...now, name: '' }, { ...device, name: '', slot: now.slot })) waits.set(`usbDevices.${device.id}`, 'The rule by which the guest gets a device is that of the start until the next one; take the device out and add it anew to change it now.')
-    return { ...device, slot: now.slot }
+  const usb = planDevices<UsbDevice>('usbDevices', { running: running.usbDevices, stored: stored.usbDevices, wanted: hardware.usbDevices }, {
+    place: () => places.forUsb(), stays: (device) => unplugUsbObstacle(running, device), plug: (device) => ({ kind: 'plugUsb', device }), unplug: (id) => ({ kind: 'unplugUsb', id }),
+    told: (device) => ({ ...device, name: '' }), keeps: 'The rule by which the guest gets a device is that of the start until the next one; take the device out and add it anew to change it now.',
   })
+  const folders = planDevices<SharedFolder>('sharedFolders', { running: running.sharedFolders, stored: stored.sharedFolders, wanted: hardware.sharedFolders }, {
+    place: (folder) => places.forFolder(folder), stays: () => (boardOf(running.machineType).pcie ? null : staysOnBoard), plug: (folder) => ({ kind: 'plugFolder', folder }), unplug: (id) => ({ kind: 'unplugFolder', id }),
+    told: (folder) => folder, keeps: 'A folder that is shared stays as it is until the next start; remove it and share it anew to change it now.',
+  })
+  for (const planned of [usb, folders]) {
+    changes.push(...planned.changes)
+    for (const [path, reason] of planned.waits) waits.set(path, reason)
+  }
   const drives = byId(running.cdroms)
   for (const cdrom of hardware.cdroms) {
     const now = drives.get(cdrom.id)
@@ -133,7 +120,7 @@ export function planLive(running: MachineDefinition, stored: MachineDefinition, 
   else changes.push(...processors)
   if (running.processors.limitPercent !== hardware.processors.limitPercent) changes.push({ kind: 'limitProcessorTime', percent: hardware.processors.limitPercent })
   if (running.processors.priority !== hardware.processors.priority) changes.push({ kind: 'prioritise', priority: hardware.processors.priority })
-  const wanted = { ...hardware, disks, nics, usbDevices }
+  const wanted = { ...hardware, disks, nics, usbDevices: usb.devices, sharedFolders: folders.devices }
   return { hardware: wanted, changes, differences: whenOf(running, stored, wanted, changes, (device) => waits.get(device) ?? needsStart) }
 }
 
@@ -175,6 +162,10 @@ export function pathOf(change: LiveChange): string {
       return `usbDevices.${change.device.id}`
     case 'unplugUsb':
       return `usbDevices.${change.id}`
+    case 'plugFolder':
+      return `sharedFolders.${change.folder.id}`
+    case 'unplugFolder':
+      return `sharedFolders.${change.id}`
     case 'changeMedium':
       return `cdroms.${change.id}.image`
     case 'plugMemory':
@@ -248,63 +239,6 @@ function unplugUsbObstacle(running: MachineDefinition, { id, slot }: { id: strin
   const last = [...running.usbDevices.filter((device) => device.slot === null).map((device) => device.id), ...running.disks.filter(({ bus }) => bus === 'usb').map((disk) => disk.id)].at(-1)
   const isLast = last === id && !running.cdroms.some(({ bus }) => bus === 'usb') && running.sound?.model !== 'usb-audio'
   return isLast ? null : 'Others were plugged in behind it at the start, and would be elsewhere without it: it is taken out at the next start.'
-}
-
-/** Free places for what is plugged in. */
-class Places {
-  readonly #ports: Set<number>
-  readonly #targets: Set<number>
-  readonly #usbSlots: Set<number>
-
-  constructor(private readonly running: MachineDefinition, wanted: MachineHardware) {
-    // What waits for the next start has no place yet; what runs keeps its own until it is gone, also when it is to go.
-    const disks = [...running.disks, ...wanted.disks.filter(({ id }) => running.disks.some((disk) => disk.id === id))]
-    const slotsOf = (devices: readonly { slot: number | null }[]): number[] => devices.flatMap(({ slot }) => (slot === null ? [] : [slot]))
-    const usb = [...disks.filter(({ bus }) => bus === 'usb'), ...running.usbDevices, ...wanted.usbDevices.filter(({ id }) => running.usbDevices.some((device) => device.id === id))]
-    const inOrder = new Set(usbPorts(running).values())
-    this.#usbSlots = new Set([...slotsOf(usb), ...Array.from({ length: usbSlots }, (_, slot) => slot).filter((slot) => inOrder.has(usbPortOfSlot(slot)))])
-    this.#targets = new Set(slotsOf(disks.filter(({ bus }) => bus === 'virtio-scsi')))
-    this.#ports = new Set([...slotsOf(disks.filter(takesPort)), ...slotsOf(running.nics)])
-  }
-
-  forDisk({ bus }: Disk): { slot: number } | string {
-    switch (bus) {
-      case 'virtio-blk':
-      case 'nvme':
-        return this.#port()
-      case 'virtio-scsi':
-        if (!hasScsiController(this.running)) return 'The machine has had no virtio-scsi controller since its start; it gets one at the next.'
-        return free(this.#targets, scsiSlots) ?? 'The virtio-scsi controller has no free place; it is there at the next start.'
-      case 'usb':
-        return this.forUsb()
-      default:
-        return 'Disks on this bus can’t be plugged in while the machine runs; VirtIO, NVMe and USB disks can.'
-    }
-  }
-
-  forNic(nic: Nic): { slot: number } | string {
-    return isExpressNic(nic) ? this.#port() : 'This card can’t be plugged in while the machine runs; a VirtIO one can.'
-  }
-
-  forUsb(): { slot: number } | string {
-    if (!hasUsbController(this.running)) return 'The machine has had no USB controller since its start; it gets one at the next.'
-    if (this.running.usbController !== 'xhci') return 'Only the USB 3 controller takes devices while the machine runs.'
-    return free(this.#usbSlots, usbSlots) ?? `All ${String(usbSlots)} USB ports for what is plugged in are taken; it is there at the next start.`
-  }
-
-  #port(): { slot: number } | string {
-    if (!boardOf(this.running.machineType).pcie) return 'The machine’s board takes nothing while it runs; that of the type q35 does.'
-    return free(this.#ports, spareRootPorts) ?? `All ${String(spareRootPorts)} ports for what is plugged in are taken; it is there at the next start.`
-  }
-}
-
-function free(taken: Set<number>, count: number): { slot: number } | null {
-  for (let slot = 0; slot < count; slot += 1) {
-    if (taken.has(slot)) continue
-    taken.add(slot)
-    return { slot }
-  }
-  return null
 }
 
 function byId<T extends { id: string }>(devices: readonly T[]): Map<string, T> {

@@ -67,9 +67,11 @@ export interface RuntimePaths {
   serial(index: number): string
   /** Carries guest memory while it is saved or loaded. */
   readonly ram: string
-  /** Through which a shared folder is served, by its place among the machine’s, and what the program that serves it says. */
-  virtiofs(index: number): string
-  virtiofsLog(index: number): string
+  /** Through which a shared folder is served, and what the program that serves it says. @param place one of the machine’s start by its number, one that came while it ran by `p` and its port */
+  virtiofs(place: string): string
+  virtiofsLog(place: string): string
+  /** A link to a folder that is shared by 9p while the machine runs: there for moments only. */
+  readonly share: string
   /** Where swtpm is controlled: QEMU is its one client. */
   readonly tpm: string
   /** swtpm's `--pid`. */
@@ -261,8 +263,9 @@ export function runtimePaths(runtimeFolder: string): RuntimePaths {
     agent: inFolder('agent'),
     serial: (index) => inFolder(`serial${String(index)}`),
     ram: inFolder('ram'),
-    virtiofs: (index) => inFolder(`fs${String(index)}`),
-    virtiofsLog: (index) => inFolder(`fs${String(index)}.log`),
+    virtiofs: (place) => inFolder(`fs${place}`),
+    virtiofsLog: (place) => inFolder(`fs${place}.log`),
+    share: inFolder('share'),
     tpm: inFolder('tpm'),
     tpmPid: inFolder('tpm.pid'),
     held: inFolder('held'),

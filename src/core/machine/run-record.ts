@@ -4,6 +4,7 @@ import { AcceleratorName, MacAddress, type MachineDefinition, QemuReport } from 
 import { StoredDefinition } from '../config'
 import type { LaunchPlan } from '../engine/engine'
 import { endLeftoverTpm } from '../engine/qemu/tpm'
+import { endLeftoverVirtiofsds } from '../engine/qemu/virtiofs'
 import type { MachineFiles } from '../library/paths'
 
 export const runRecordVersion = 1
@@ -52,9 +53,10 @@ export async function readRunRecord(path: string): Promise<RunRecord | null> {
   }
 }
 
-/** Removes the folder of a run that is over. What played its TPM has ended then: as a rule by itself, when QEMU did. */
+/** Removes the folder of a run that is over. What played its TPM and served its folders has ended then: as a rule by itself, when QEMU did. */
 export async function removeRunFolder(folder: string): Promise<void> {
   await endLeftoverTpm(folder)
+  await endLeftoverVirtiofsds(folder)
   // Something that was about to be put there when the run ended may come meanwhile.
   await rm(folder, { recursive: true, force: true, maxRetries: 5 })
 }
@@ -68,7 +70,7 @@ export function withCandidates({ definition: recorded, disposable }: RunRecord, 
   const missing = <T extends { id: string; slot: number | null }>(known: readonly T[], devices: readonly T[]): T[] => devices.filter(({ id, slot }) => slot !== null && !known.some((device) => device.id === id))
   return {
     ...recorded, disks: [...recorded.disks, ...missing(recorded.disks, stored.disks)], nics: [...recorded.nics, ...missing(recorded.nics, stored.nics)],
-    usbDevices: [...recorded.usbDevices, ...missing(recorded.usbDevices, stored.usbDevices)],
+    usbDevices: [...recorded.usbDevices, ...missing(recorded.usbDevices, stored.usbDevices)], sharedFolders: [...recorded.sharedFolders, ...missing(recorded.sharedFolders, stored.sharedFolders)],
   }
 }
 

@@ -10,7 +10,7 @@ const machine: MachineDefinition = definitionOf({ disk0: 'disks/disk0.qcow2' }, 
   cdroms: [{ id: 'cd0', image: { kind: 'external', path: '/isos/debian.iso' }, bus: 'sata' }],
   nics: [{ id: 'nic0', model: 'virtio-net', macAddress: '52:54:00:00:00:01', backend: { type: 'user' }, linkUp: true, slot: null }],
   usbDevices: [{ id: 'usb0', vendorId: '046d', productId: 'c52b', name: 'Receiver', port: null, slot: null }],
-  sharedFolders: [{ id: 'share0', tag: 'music', path: '/music', readOnly: true, driver: '9p' }], pciDevices: [{ id: 'card', address: '0000:01:00.0', name: 'I350' }],
+  sharedFolders: [{ id: 'share0', tag: 'music', path: '/music', readOnly: true, driver: '9p', slot: null }], pciDevices: [{ id: 'card', address: '0000:01:00.0', name: 'I350' }],
 })
 
 const noLimits = DiskLimits.parse({})
@@ -38,7 +38,7 @@ test('what was added later is told too', () => {
     'VirtIO consoles: 0 → 1', 'Sound: - → ac97', 'Watchdog: - → i6300esb, reset', 'Panic device: No → Yes', 'Sockets between guest and host: - → Guest number 7', 'USB controller: XHCI → EHCI',
     'Arguments of your own: - → -msg guest-name=on',
   ])
-  expect(difference({ usbDevices: [], sharedFolders: [{ id: 'share0', tag: 'songs', path: '/music', readOnly: false, driver: 'auto' }] })).toEqual(
+  expect(difference({ usbDevices: [], sharedFolders: [{ id: 'share0', tag: 'songs', path: '/music', readOnly: false, driver: 'auto', slot: null }] })).toEqual(
     ['USB device “usb0”: 046d:c52b Receiver → -', 'Shared folder “share0”: Read-only, /music → /music', 'Shared folder “share0”: tag: music → songs', 'Shared folder “share0”: way: 9p → Best available'])
 })
 

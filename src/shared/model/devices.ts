@@ -151,6 +151,7 @@ export const SharedFolder = z.object({
   path: z.string().min(1).max(4096),
   readOnly: z.boolean().default(true),
   driver: SharedFolderDriver.default('9p'),
+  slot: Slot,
 })
 export type SharedFolder = z.infer<typeof SharedFolder>
 

@@ -74,6 +74,7 @@ const PlaceNumber = z.int().min(0).max(63)
  */
 export const EmptyPlace = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('nic'), at: PlaceNumber }),
+  z.object({ kind: z.literal('folder'), at: PlaceNumber }),
   z.object({ kind: z.literal('disk'), bus: z.enum(['virtio-blk', 'nvme', 'virtio-scsi']), at: PlaceNumber }),
   /** Of virtio-scsi, and nothing is on it any more. */
   z.object({ kind: z.literal('scsiController') }),

@@ -33,7 +33,7 @@ export function newSharedFolder(hardware: MachineHardware, running: MachineHardw
   const tags = new Set(hardware.sharedFolders.map(({ tag }) => tag))
   let tag = 'share'
   for (let number = 2; tags.has(tag); number += 1) tag = `share${String(number)}`
-  return { id: freeId('share', hardware, running), tag, path: '', readOnly: true, driver: 'auto' }
+  return { id: freeId('share', hardware, running), tag, path: '', readOnly: true, driver: 'auto', slot: null }
 }
 
 export function newUsbDevice(hardware: MachineHardware, running: MachineHardware): UsbDevice {

@@ -67,7 +67,7 @@ export function argvInput(definition: Definition, changes: Partial<ArgvInput> = 
     files: {
       pid: `${runtime}${separator}pid`,
       serialLogs: ports.map((index) => at('logs', `serial${String(index)}.log`)),
-      diskKey: '/dev/fd/3', tlsFolder: windows ? `${runtime}\\tls` : null,
+      diskKey: '/dev/fd/3', spareShare: `${runtime}${separator}share`, tlsFolder: windows ? `${runtime}\\tls` : null,
     },
     endpoints: windows
       ? {

@@ -243,6 +243,7 @@ test('what leaves while the machine runs, in whatever order, moves nothing else;
     ...desktop, sound: { model: 'usb-audio' }, usbDevices: [{ id: 'usb0', vendorId: '046d', productId: 'c52b' }, { id: 'usb1', vendorId: '046d', productId: 'c52b', slot: 1 }],
     cdroms: [{ id: 'cd0', image: null, bus: 'usb' }, { id: 'cd1', image: null, bus: 'virtio-scsi' }],
     nics: (['virtio-net', 'e1000', 'e1000e', 'virtio-net'] as const).map((model, index) => ({ id: `net${String(index)}`, model, macAddress: `52:54:00:12:34:0${String(index)}`, backend: { type: 'user' as const } })),
+    sharedFolders: [{ id: 'fold0', tag: 'a', path: '/a' }, { id: 'fold1', tag: 'b', path: '/b' }, { id: 'fold2', tag: 'c', path: '/c', slot: 3 }, { id: 'fold3', tag: 'd', path: '/d' }],
     disks: [...buses.map((bus, index) => ({ ...more, id: `disk${String(index)}`, bus })), { ...more, id: 'hot0', bus: 'virtio-blk', slot: 1 }, { ...more, id: 'hot1', bus: 'virtio-scsi', slot: 0 }, { ...more, id: 'hot2', bus: 'usb', slot: 0 }],
   }, { qemu: wholeQemu })
   // QEMU gives ports of USB in order; where one is empty, the others are told theirs.
@@ -251,8 +252,8 @@ test('what leaves while the machine runs, in whatever order, moves nothing else;
     return [id, device['bus'] === 'sys-usb.0' ? { ...device, port: String(usbPorts(definition).get(id.replace('sys-bot-', ''))) } : device]
   }))
   const was = places(start.definition)
-  const unplug = (kind: 'unplugDisk' | 'unplugNic' | 'unplugUsb') => (id: string) => ({ kind, id })
-  const changes = [...['disk6', 'disk0', 'disk5', 'disk1', 'disk4', 'disk3', 'hot0', 'hot1'].map(unplug('unplugDisk')), ...['net2', 'net0', 'net3'].map(unplug('unplugNic')), ...['usb0', 'usb1'].map(unplug('unplugUsb'))]
+  const unplug = (kind: 'unplugDisk' | 'unplugNic' | 'unplugUsb' | 'unplugFolder') => (id: string) => ({ kind, id })
+  const changes = [...['disk6', 'disk0', 'disk5', 'disk1', 'disk4', 'disk3', 'hot0', 'hot1'].map(unplug('unplugDisk')), ...['net2', 'net0', 'net3'].map(unplug('unplugNic')), ...['usb0', 'usb1'].map(unplug('unplugUsb')), ...['fold1', 'fold2', 'fold0'].map(unplug('unplugFolder'))]
   let definition = start.definition
   for (const order of [changes, changes.toReversed()]) {
     definition = start.definition
@@ -267,6 +268,14 @@ test('what leaves while the machine runs, in whatever order, moves nothing else;
   expect(definition.emptyPlaces).toContainEqual({ kind: 'disk', bus: 'virtio-scsi', at: 1 })
   const { emptyPlaces: _, ...cold } = definition
   expect(places(cold).size).toBeLessThan(places(definition).size)
+})
+
+test('a board with spare ports has file systems for the folders that come; each is a link to none until then', () => {
+  const shares = (more: object, changes: Parameters<typeof argvInput>[1] = {}): string[] => buildArgv(argvInput({ ...desktop, ...more }, { qemu: wholeQemu, ...changes })).argv.filter((text) => text.startsWith('local,'))
+  expect(shares({})).toEqual(['off', 'on'].map((readOnly) => `local,id=sys-share${readOnly === 'on' ? '-readonly' : ''},path=/run/user/1000/ringside/6f9619ff/share,security_model=mapped-xattr,multidevs=remap,readonly=${readOnly}`))
+  expect(shares({ machineType: 'pc-i440fx-7.2', firmware: { type: 'bios' } })).toEqual([])
+  expect(shares({}, { platform: 'win32' })).toEqual([])
+  expect(shares({}, { qemu: fullQemu })).toEqual([])
 })
 
 test('a controller stays on the board of what ran when nothing is on it any more', () => {

@@ -8,8 +8,9 @@ import { addChannels, addSerialPorts } from './channels'
 import { addPluggedDisks, addStorage } from './disks'
 import { addDiskKey } from './disk-key'
 import { addDisplay } from './display'
-import { addBalloon, addPanicDevice, addPassedDevices, addRandomNumbers, addSharedFolders, addSound, addUsb, addVsock, addWatchdog } from './extras'
+import { addBalloon, addPanicDevice, addPassedDevices, addRandomNumbers, addSound, addUsb, addVsock, addWatchdog } from './extras'
 import { addBoot, addFirmware, chooseFirmware } from './firmware'
+import { addPluggedFolders, addSharedFolders } from './folders'
 import type { ArgvInput, BuiltArgv, ImageFacts } from './input'
 import { addMachine } from './machine'
 import { addPluggableMemory } from './memory'
@@ -38,6 +39,7 @@ export function buildArgv(input: ArgvInput): BuiltArgv {
   const pci = addDevices(list, input)
   addPluggedNics(list, pci, definition)
   addPluggedDisks(list, pci, input)
+  addPluggedFolders(list, pci, input)
   if (input.incoming) list.add('-incoming', 'defer')
   checkDrivers(list, input)
   addRawArguments(list, definition)
@@ -76,7 +78,7 @@ export function placeOfSlot(input: Pick<ArgvInput, 'definition' | 'platform' | '
   // Where devices are follows from the definition alone; the files behind them play no part.
   return addDevices(new ArgumentList(), {
     // What is refused elsewhere has its place all the same.
-    ...input, accelerator: input.definition.pciDevices.length > 0 ? 'kvm' : 'tcg', images, nvram: null, kernel: null, files: { pid: '', serialLogs: [], tlsFolder: null, diskKey: '' },
+    ...input, accelerator: input.definition.pciDevices.length > 0 ? 'kvm' : 'tcg', images, nvram: null, kernel: null, files: { pid: '', serialLogs: [], tlsFolder: null, diskKey: '', spareShare: '' },
     endpoints: { qmp: nowhere, debugMonitor: null, agent: null, serial: [], graphics: nowhere, tpm: '' }, virtiofs: {}, audioDriver: 'none', incoming: false,
   }).sparePlace(slot)
 }

@@ -2,7 +2,6 @@ import { RingsideError } from '@shared/errors'
 import type { MachineDefinition, SoundModel, UsbDevice } from '@shared/model'
 import { hasTablet, hasUsbController, soundId, tabletId, usbPortCount } from '../../empty-places'
 import type { JsonObject } from '../qmp/qmp-types'
-import { virtiofsDevice } from '../virtiofs/choose-driver'
 import type { ArgumentList } from './argument-list'
 import type { ArgvInput } from './input'
 import { option, options } from './options'
@@ -109,21 +108,6 @@ export function addVsock(list: ArgumentList, pci: PciBus, { definition, platform
   if (vsock === null) return
   if (platform !== 'linux') throw new RingsideError('CAPABILITY_MISSING', 'Sockets between guest and host (vsock) are there on Linux only.', { hint: 'Switch them off in the machine’s hardware.' })
   list.device({ driver: 'vhost-vsock-pci', id: 'sys-vsock', 'guest-cid': vsock.cid, ...pci.expressPlace() })
-}
-
-/** Folders of the host, through virtiofs or over 9p. With 9p what the guest says about owners and rights is kept beside the files and never given to them. */
-export function addSharedFolders(list: ArgumentList, pci: PciBus, { definition, platform, virtiofs }: ArgvInput): void {
-  for (const { id, tag, path, readOnly } of definition.sharedFolders) {
-    const socket = virtiofs[id]
-    if (socket !== undefined) {
-      list.chardev(options('socket', option('id', `sys-fs-${id}`), option('path', socket)))
-      list.device({ driver: virtiofsDevice, id, chardev: `sys-fs-${id}`, tag, 'queue-size': 1024, ...pci.expressPlace() })
-      continue
-    }
-    if (platform === 'win32') throw new RingsideError('CAPABILITY_MISSING', 'Shared folders (9p) are not there on Windows.', { hint: 'Remove them from the machine’s hardware, and share the folder over the network.' })
-    list.add('-fsdev', options('local', option('id', id), option('path', path), 'security_model=mapped-xattr', 'multidevs=remap', option('readonly', readOnly)))
-    list.device({ driver: 'virtio-9p-pci', id, fsdev: id, mount_tag: tag, ...pci.expressPlace() })
-  }
 }
 
 /** Devices of the host’s PCI buses. Throws `CAPABILITY_MISSING` where they can’t be had: only KVM on Linux gives a guest’s memory to a device. */

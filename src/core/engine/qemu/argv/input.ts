@@ -52,6 +52,8 @@ export interface ArgvInput {
     tlsFolder: string | null
     /** The file from which QEMU reads the key of encrypted disks. */
     diskKey: string
+    /** Where folders are linked to that are shared by 9p while the machine runs. */
+    spareShare: string
   }
   endpoints: {
     qmp: Endpoint

@@ -69,6 +69,10 @@ export class PciBus {
     for (let n = 0; n < spareRootPorts; n++) this.#rootPort({})
   }
 
+  get hasSparePorts(): boolean {
+    return this.#firstSpare !== null
+  }
+
   /** Whether a device has a spare port of its own. Only a board with ports has any. */
   isPlugged<T extends { slot: number | null }>(device: T, express: boolean): device is T & { slot: number } {
     return device.slot !== null && express && this.board.pcie

@@ -222,6 +222,7 @@ function hostProperties(surroundings: HardwareSurroundings): HardwareProperty[] 
     property('sharedFolders.*.path', 'Folder', '-fsdev path, virtiofsd --shared-dir', 'The folder of this computer. While it is mounted the machine’s memory can’t be saved.', 'text', { obstacle: shared }),
     property('sharedFolders.*.readOnly', 'Read-only', 'readonly', 'The guest can’t write to it.', 'switch', { obstacle: shared }),
     property('sharedFolders.*.driver', 'Way', 'vhost-user-fs-pci, virtio-9p-pci', 'How the guest reaches it. virtiofs is faster, and a machine with it is not saved to disk: its snapshots are of the disks.', 'choice', { choices: shared === null ? drivers : drivers.map((driver) => ({ ...driver, obstacle: null })), obstacle: shared }),
+    property('sharedFolders.*.slot', 'Port', 'bus', 'The spare port that it was plugged into while the machine ran.', 'number', { minimum: 0, maximum: 31, obstacle: 'Ringside gives it when a folder is shared.' }),
     property('pciDevices.*.id', 'Name', 'id', 'What the device is called here and in QEMU.', 'text', { obstacle: passed }),
     property('pciDevices.*.address', 'Device', 'vfio-pci host', 'Where it is on this computer. The guest has it to itself while the machine runs.', 'text', { obstacle: passed }),
     property('pciDevices.*.name', 'Description', 'name', 'What people call the device.', 'text', { obstacle: passed }),

@@ -1,4 +1,5 @@
 export { hardwareProperties } from './hardware-properties'
+export { plugFolderObstacle } from './folders'
 export { hardwareIssues } from './hardware-issues'
 export { plugProcessorObstacle, unplugProcessorObstacle } from './processors'
 export { readHardwareHost, type HardwareHost, type HardwareSurroundings } from './surroundings'

@@ -124,6 +124,7 @@ export interface QmpCommands {
   'system_reset': { arguments: undefined; returns: JsonObject }
   'system_wakeup': { arguments: undefined; returns: JsonObject }
   'screendump': { arguments: { filename: string; format?: 'png' | 'ppm' }; returns: JsonObject }
+  'query-memdev': { arguments: undefined; returns: { id?: string; share?: boolean }[] }
   'chardev-add': { arguments: { id: string; backend: JsonObject }; returns: { pty?: string } }
   'chardev-remove': { arguments: { id: string }; returns: JsonObject }
   'query-chardev': { arguments: undefined; returns: ChardevInfo[] }

@@ -1,9 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { RingsideError } from '@shared/errors'
 import type { Disk, ImageLocation, MachineDefinition, Nic, UsbDevice } from '@shared/model'
-import type { LaunchPlan } from '../../engine'
 import { type LiveChange, withLiveChange } from '../../live-change'
-import { keyOfNode, nicBackend, nicDevice, placeOfSlot, pluggedDiskDevice, pluggedMemoryId, queueService, type BlockNode, takesPort, usbHostDevice } from '../argv'
+import { keyOfNode, nicBackend, nicDevice, pluggedDiskDevice, pluggedMemoryId, queueService, type BlockNode, takesPort, usbHostDevice } from '../argv'
 import { ArgumentList } from '../argv/argument-list'
 import { addDiskNodes, cdromNodes } from '../argv/block-nodes'
 import { driveNode } from '../argv/node-names'
@@ -13,22 +12,13 @@ import type { JsonObject } from '../qmp/qmp-types'
 import { limitDisk } from './disk-limits'
 import { limitTime, prioritise, setLink, setMemoryTarget } from './first-settings'
 import { blockCommandMs, closeNodes, nodeFiles } from './layers'
+import { deviceIds, explained, hasDevice, letGo, type LiveMachine, placeOf, requireNoDevice, unplug } from './live-devices'
+import { plugFolder, removeFolderParts } from './live-folders'
 import { lastProcessor, plugProcessor, pluggedProcessors } from './processors'
 import { imagePath } from './run-files'
 
-/** How long a guest may take to let go of a device. One without a driver for hot-plug never does. */
-const unplugPatienceMs = 15_000
 /** How long a guest may take to unlock a CD drive after its button was pressed. */
 const trayPatienceMs = 5000
-
-export interface LiveMachine {
-  qmp: QmpClient
-  plan: LaunchPlan
-  /** What QEMU has. */
-  definition: MachineDefinition
-  paused: boolean
-  pid: number
-}
 
 /** Makes one change. See `EngineHardware`. */
 export async function makeLiveChange(machine: LiveMachine, change: LiveChange): Promise<void> {
@@ -38,14 +28,15 @@ export async function makeLiveChange(machine: LiveMachine, change: LiveChange): 
     case 'unplugDisk':
       if (machine.definition.disks.find(({ id }) => id === change.id)?.bus === 'usb') await unplugUsb(machine.qmp, change.id)
       else await unplug(machine, change.id)
-      return removeDiskNodes(machine, change.id)
+      return removeParts(machine, change)
     case 'limitDisk':
       return limitDisk(machine.qmp, machine.definition, change.id, change.limits)
     case 'plugNic':
       return plugNic(machine, change.nic)
     case 'unplugNic':
+    case 'unplugFolder':
       await unplug(machine, change.id)
-      return removeBackend(machine.qmp, change.id)
+      return removeParts(machine, change)
     case 'setLink':
       requireDevice(machine.definition.nics, change.id)
       return setLink(machine.qmp, change.id, change.up)
@@ -53,6 +44,8 @@ export async function makeLiveChange(machine: LiveMachine, change: LiveChange): 
       return plugUsb(machine, change.device)
     case 'unplugUsb':
       return unplugUsb(machine.qmp, change.id)
+    case 'plugFolder':
+      return plugFolder(machine, change.folder)
     case 'changeMedium':
       requireDevice(machine.definition.cdroms, change.id)
       return changeMedium(machine, change.id, change.image, change.force)
@@ -94,7 +87,7 @@ class NodeList extends ArgumentList {
 }
 
 async function plugDisk({ qmp, plan, definition }: LiveMachine, disk: Disk): Promise<void> {
-  if (await hasDevice(qmp, disk.id)) throw new RingsideError('ILLEGAL_STATE', `The running machine has a device “${disk.id}” already.`, { hint: 'One that was taken out may still be there until the guest lets go of it.' })
+  await requireNoDevice(qmp, disk.id)
   const facts = await checkImage({ path: imagePath(plan.machineFolder, disk.image), format: disk.format, readOnly: disk.readOnly, label: `disk “${disk.id}”`, encrypted: disk.encrypted }, plan)
   const list = new NodeList()
   addDiskNodes(list, disk, facts, plan)
@@ -123,7 +116,7 @@ async function ensureIothread(qmp: QmpClient, id: string): Promise<void> {
 }
 
 async function plugNic({ qmp, plan, definition }: LiveMachine, nic: Nic): Promise<void> {
-  if (await hasDevice(qmp, nic.id)) throw new RingsideError('ILLEGAL_STATE', `The running machine has a device “${nic.id}” already.`, { hint: 'One that was taken out may still be there until the guest lets go of it.' })
+  await requireNoDevice(qmp, nic.id)
   await removeBackend(qmp, nic.id)
   try {
     await qmp.execute('netdev_add', nicBackend(nic) as JsonObject & { type: string; id: string })
@@ -138,7 +131,7 @@ async function plugNic({ qmp, plan, definition }: LiveMachine, nic: Nic): Promis
 
 /** Whether the device is plugged in on the host is no matter: QEMU takes it when it is. */
 async function plugUsb({ qmp }: LiveMachine, device: UsbDevice): Promise<void> {
-  if (await hasDevice(qmp, device.id)) throw new RingsideError('ILLEGAL_STATE', `The running machine has a device “${device.id}” already.`)
+  await requireNoDevice(qmp, device.id)
   await qmp.execute('device_add', usbHostDevice(device)).catch((error: unknown) => { throw explained(error, `The USB device “${device.id}” can’t be plugged in`) })
 }
 
@@ -147,10 +140,6 @@ async function unplugUsb(qmp: QmpClient, id: string): Promise<void> {
   if (!(await hasDevice(qmp, id))) return
   await qmp.execute('device_del', { id }).catch((error: unknown) => { throw explained(error, `“${id}” can’t be taken out`) })
   if (await hasDevice(qmp, id)) throw new RingsideError('GUEST_FAILED', `QEMU has not let go of “${id}” yet; it is gone at the next start at the latest.`)
-}
-
-function placeOf({ qemu }: LaunchPlan, definition: MachineDefinition, slot: number): JsonObject {
-  return placeOfSlot({ definition, platform: process.platform, qemu }, slot)
 }
 
 /** The guest takes it, or gives it back, as it can. */
@@ -165,12 +154,6 @@ async function changePriority(pid: number, priority: MachineDefinition['processo
   if (obstacle !== undefined) throw new RingsideError('CAPABILITY_MISSING', obstacle)
 }
 
-/** Asks the guest to let go of a device, and waits until it has. Throws `GUEST_FAILED` when it does not. */
-async function unplug(machine: LiveMachine, id: string): Promise<void> {
-  if (!(await hasDevice(machine.qmp, id))) return
-  await letGo(machine, { id, label: `“${id}”`, isThere: () => hasDevice(machine.qmp, id) })
-}
-
 /** Asks the guest for the last processor that was put in. Throws `GUEST_FAILED` when it keeps it. */
 async function unplugProcessor(machine: LiveMachine, plugged: number): Promise<void> {
   const last = (): Promise<string | null> => lastProcessor(machine.qmp, machine.definition, plugged)
@@ -178,49 +161,30 @@ async function unplugProcessor(machine: LiveMachine, plugged: number): Promise<v
   if (path !== null) await letGo(machine, { id: path, label: 'the processor', isThere: async () => (await last()) !== null })
 }
 
-/** @param device `id`: its id in QEMU, or its path where it has none */
-async function letGo({ qmp, paused }: LiveMachine, { id, label, isThere }: { id: string; label: string; isThere: () => Promise<boolean> }): Promise<void> {
-  if (paused) throw new RingsideError('GUEST_FAILED', `The guest is paused and can’t let go of ${label}; it is taken out at the next start.`, { hint: 'Resume the machine, and take it out then.' })
-  const isMeant = ({ device, path }: { device?: string; path: string }): boolean => device === id || path === id
-  const deleted = qmp.nextEvent('DEVICE_DELETED', isMeant, unplugPatienceMs)
-  deleted.catch(() => undefined)
-  const refused = qmp.nextEvent('DEVICE_UNPLUG_GUEST_ERROR', isMeant, unplugPatienceMs)
-  refused.catch(() => undefined)
-  try {
-    await qmp.execute('device_del', { id })
-  } catch (error) {
-    // Asked for before, and not answered yet.
-    if (!(error instanceof QmpCommandError) || !/process of unplug/iu.test(error.description)) throw explained(error, `${label} can’t be taken out`)
+/** What a device that the guest has let go of leaves in QEMU and beside it. */
+export function removeParts(machine: Pick<LiveMachine, 'qmp' | 'definition' | 'folders'>, { kind, id }: { kind: 'unplugDisk' | 'unplugNic' | 'unplugFolder'; id: string }): Promise<void> {
+  switch (kind) {
+    case 'unplugDisk':
+      return removeDiskNodes(machine, id)
+    case 'unplugNic':
+      return removeBackend(machine.qmp, id)
+    case 'unplugFolder':
+      return removeFolderParts(machine, id)
   }
-  const hasLetGo = await Promise.race([deleted.then(() => true), refused.then(() => false, () => deleted.then(() => true))]).catch((error: unknown) => {
-    if (error instanceof QmpTimeoutError) return false
-    throw error
-  })
-  if (!hasLetGo && (await isThere())) throw new RingsideError('GUEST_FAILED', `The guest does not let go of ${label}: it did not answer, or refused. It is taken out when the guest lets go of it, when it restarts, or at the next start.`, { hint: 'Close what uses it in the guest.' })
 }
 
 /** Whatever of a disk's files QEMU still has open, newest first: each reads from the next. */
-export async function removeDiskNodes({ qmp, definition }: Pick<LiveMachine, 'qmp' | 'definition'>, id: string): Promise<void> {
+async function removeDiskNodes({ qmp, definition }: Pick<LiveMachine, 'qmp' | 'definition'>, id: string): Promise<void> {
   const known = { disks: definition.disks, cdroms: definition.cdroms }
   const own = { ...known, disks: known.disks.some((disk) => disk.id === id) ? known.disks : [...known.disks, { id } as Disk] }
   await closeNodes(qmp, [...(await nodeFiles(qmp)).keys()].filter((node) => keyOfNode(own, node) === id))
 }
 
 /** One that is not there is fine. */
-export async function removeBackend(qmp: QmpClient, id: string): Promise<void> {
+async function removeBackend(qmp: QmpClient, id: string): Promise<void> {
   await qmp.execute('netdev_del', { id }).catch((error: unknown) => {
     if (!(error instanceof QmpCommandError)) throw error
   })
-}
-
-/** Ids of everything that was given one: devices of the machine's, and those that Ringside adds. */
-export async function deviceIds(qmp: QmpClient): Promise<Set<string>> {
-  const children = await qmp.execute('qom-list', { path: '/machine/peripheral' })
-  return new Set(children.filter(({ type }) => type.startsWith('child<')).map(({ name }) => name))
-}
-
-async function hasDevice(qmp: QmpClient, id: string): Promise<boolean> {
-  return (await deviceIds(qmp)).has(id)
 }
 
 /**
@@ -272,23 +236,19 @@ async function driveOf(qmp: QmpClient, id: string): Promise<{ inserted?: { file:
   return drives.find(({ qdev }) => qdev === id || qdev?.endsWith(`/${id}`) === true)
 }
 
-function explained(error: unknown, what: string): unknown {
-  if (!(error instanceof QmpCommandError)) return error
-  return new RingsideError('QEMU_FAILED', `${what}: ${error.description}`, {}, { cause: error })
-}
-
 /**
  * What QEMU has of a definition's disks and cards: asked by whoever takes a machine over, since the one before may have been cut off between a change and its record. What is open
  * and belongs to none of them is closed; limits, links and discs are made as the definition says.
  * `definition` has everything that may be there.
- * @param tell told of what could not be made so
  */
-export async function recoverHardware({ qmp, plan, definition, ...machine }: LiveMachine, tell: (sentence: string) => void): Promise<MachineDefinition> {
+export async function recoverHardware({ qmp, plan, definition, ...machine }: LiveMachine): Promise<MachineDefinition> {
+  const { tell } = machine
   const ids = await deviceIds(qmp)
-  const gone = (devices: readonly { id: string }[], kind: 'unplugDisk' | 'unplugNic' | 'unplugUsb'): LiveChange[] => devices.flatMap(({ id }) => (ids.has(id) ? [] : [{ kind, id }]))
-  const there = [...gone(definition.disks, 'unplugDisk'), ...gone(definition.nics, 'unplugNic'), ...gone(definition.usbDevices, 'unplugUsb')].reduce(withLiveChange, definition)
+  const gone = (devices: readonly { id: string }[], kind: 'unplugDisk' | 'unplugNic' | 'unplugUsb' | 'unplugFolder'): LiveChange[] => devices.flatMap(({ id }) => (ids.has(id) ? [] : [{ kind, id }]))
+  const there = [...gone(definition.disks, 'unplugDisk'), ...gone(definition.nics, 'unplugNic'), ...gone(definition.usbDevices, 'unplugUsb'), ...gone(definition.sharedFolders, 'unplugFolder')].reduce(withLiveChange, definition)
   for (const { id } of definition.disks) if (!ids.has(id)) await removeDiskNodes({ qmp, definition }, id)
   for (const { id } of definition.nics) if (!ids.has(id)) await removeBackend(qmp, id)
+  for (const { id } of definition.sharedFolders) if (!ids.has(id)) await removeFolderParts({ qmp, folders: machine.folders }, id)
   there.processors = { ...there.processors, plugged: await pluggedProcessors(qmp, there) }
   for (const { id, linkUp } of there.nics) await setLink(qmp, id, linkUp)
   for (const disk of there.disks) {

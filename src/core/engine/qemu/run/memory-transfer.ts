@@ -4,6 +4,7 @@ import { RingsideError } from '@shared/errors'
 import { errnoOf, fileError, isDiskFull } from '../../../config'
 import type { MemoryFile } from '../../engine'
 import type { QmpClient } from '../qmp'
+import { blockedInWords } from './blocked-reasons'
 import { MemoryPump } from './memory-pump'
 import { cancelled, configureMigration, endMigration, waitForMigration, waitUntilHeld } from './migration'
 
@@ -116,7 +117,7 @@ async function claim(file: string): Promise<void> {
 async function refuseBlocked(qmp: QmpClient): Promise<void> {
   const { 'blocked-reasons': reasons } = await qmp.execute('query-migrate')
   if (reasons === undefined || reasons.length === 0) return
-  throw new RingsideError('CAPABILITY_MISSING', `This machine can't be saved while it runs: ${reasons.join('; ')}.`, {
+  throw new RingsideError('CAPABILITY_MISSING', `This machine can't be saved while it runs: ${blockedInWords(reasons)}.`, {
     hint: 'Shut the guest down instead, or take out the device that is named.',
   })
 }

@@ -19,8 +19,9 @@ import { ensureNvram } from './nvram'
 import { prepareArgv, requireTpmProgram, runningDefinition } from './prepare'
 import { QemuMachine } from './qemu-machine'
 import { imagePath, runFiles, type RunFiles } from './run-files'
-import { endLeftDaemons, plannedSockets, SharedFolders } from './shared-folders'
+import { plannedSockets, SharedFolders } from './shared-folders'
 import { requireTpmState, TpmProcess } from '../tpm'
+import { endLeftoverVirtiofsds } from '../virtiofs'
 
 /** A loaded host may take its time until QEMU is up; a QEMU that fails ends the wait at once. */
 const startPatienceMs = 30_000
@@ -182,7 +183,7 @@ async function isQemuOf(pid: number, id: string): Promise<boolean> {
 
 /** `NOT_FOUND` with the facts of the end: `data.state` is `stopped` after a clean one, else `crashed`. */
 async function notRunning({ definition, qemu }: LaunchPlan, files: RunFiles, pidFileLeft: boolean): Promise<RingsideError> {
-  await endLeftDaemons(definition, files)
+  await endLeftoverVirtiofsds(files.runtime.folder)
   const failure: ProcessFailure = {
     command: qemu.systemPath, argv: [], exitCode: null, signal: null, stderrTail: await QemuLog.of(files.machine.qemuLog).tail(),
   }

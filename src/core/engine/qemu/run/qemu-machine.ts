@@ -25,7 +25,8 @@ import { keepMarks, readDrives, readTracked } from './marks'
 import { DiskMove, diskFiles, keptByRecord, withMovedDisks } from './move-disk'
 import { pullLayer } from './pull-layer'
 import { resizeDisk } from './resize-disk'
-import { makeLiveChange, recoverHardware, removeBackend, removeDiskNodes } from './live-changes'
+import { makeLiveChange, recoverHardware, removeParts } from './live-changes'
+import type { LiveMachine } from './live-devices'
 import { pluggedProcessors } from './processors'
 import { recoverRun } from './recover-run'
 import type { RunFiles } from './run-files'
@@ -136,7 +137,7 @@ export class QemuMachine implements RunningMachine {
       this.addNote(`What was under way when the connection to the machine broke could not be ended: ${wordsOf(error)}`)
     })
     this.#nowHas({ ...plan.definition, disks: await withMovedDisks(this.#qmp, plan) })
-    this.#nowHas(await recoverHardware({ qmp: this.#qmp, plan, definition: this.#parts.plan.definition, paused: this.#paused, pid: this.qemuPid }, (sentence) => { this.addNote(sentence) }))
+    this.#nowHas(await recoverHardware(this.#live))
     await this.#addExtras()
     await this.#noticeState()
   }
@@ -312,12 +313,16 @@ export class QemuMachine implements RunningMachine {
     return this.#parts.plan.definition
   }
 
+  get #live(): LiveMachine {
+    const { plan, folders, files } = this.#parts
+    return { qmp: this.#qmp, plan, definition: plan.definition, paused: this.#paused, pid: this.qemuPid, folders, share: files.runtime.share, tell: (sentence) => { this.addNote(sentence) } }
+  }
+
   async changeHardware(change: LiveChange): Promise<void> {
-    const { plan } = this.#parts
     if (this.#hold !== null) throw new RingsideError('ILLEGAL_STATE', 'The machine is being saved, or a snapshot of it taken.', { state: 'saving' })
-    this.#changing = change.kind === 'unplugDisk' || change.kind === 'unplugNic' || change.kind === 'unplugUsb' ? change.id : change.kind === 'unplugProcessor' ? 'processor' : null
+    this.#changing = change.kind === 'unplugDisk' || change.kind === 'unplugNic' || change.kind === 'unplugUsb' || change.kind === 'unplugFolder' ? change.id : change.kind === 'unplugProcessor' ? 'processor' : null
     try {
-      await makeLiveChange({ qmp: this.#qmp, plan, definition: plan.definition, paused: this.#paused, pid: this.qemuPid }, change)
+      await makeLiveChange(this.#live, change)
       this.#nowHas(withLiveChange(this.#parts.plan.definition, change))
       if (change.kind === 'limitProcessorTime') await this.#rememberTimeGroup()
     } finally {
@@ -346,10 +351,10 @@ export class QemuMachine implements RunningMachine {
       this.#events.emit({ type: 'unplugged', change })
     }
     if (id === undefined || this.#changing === id) return
-    const kind = definition.disks.some((disk) => disk.id === id) ? 'unplugDisk' : definition.nics.some((nic) => nic.id === id) ? 'unplugNic' : null
+    const kind = definition.disks.some((disk) => disk.id === id) ? 'unplugDisk' : definition.nics.some((nic) => nic.id === id) ? 'unplugNic' : definition.sharedFolders.some((folder) => folder.id === id) ? 'unplugFolder' : null
     if (kind === null) return
     const change = { kind, id } as const
-    await (kind === 'unplugDisk' ? removeDiskNodes({ qmp: this.#qmp, definition }, id) : removeBackend(this.#qmp, id))
+    await removeParts(this.#live, change)
     this.#nowHas(withLiveChange(this.#parts.plan.definition, change))
     this.#events.emit({ type: 'unplugged', change })
   }

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import type { AcceleratorName, MemoryMethod } from '@shared/model'
 import type { QmpClient } from '../qmp'
 import { QmpCommandError } from '../qmp'
+import { blockedInWords } from './blocked-reasons'
 import { capabilitiesFor } from './migration'
 
 /** How the memory of a guest would be kept, and why not better: a sentence, or null when there is nothing to say. */
@@ -27,7 +28,7 @@ export async function chooseMemoryMeans(qmp: QmpClient, { qemu, accelerator, pau
   if (accelerator === 'hvf') return disksOnly('QEMU can\'t keep what Apple\'s hypervisor (HVF) knows of the processors')
   const { 'blocked-reasons': blocked = [] } = await qmp.execute('query-migrate')
   const reasons = blocked.filter((reason) => !clipboardBlocker.test(reason))
-  if (reasons.length > 0) return disksOnly(`QEMU says: ${reasons.join('; ')}`)
+  if (reasons.length > 0) return disksOnly(`QEMU says: ${blockedInWords(reasons)}`)
   if (paused) return { method: 'paused', reason: null }
   if (features['backgroundSnapshot'] !== true) return standingStill(`QEMU ${version} can't follow what it writes meanwhile`)
   const refusal = await backgroundRefusal(qmp, features)

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { open, readFile, readdir, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { runtimePaths } from '../../../library/paths'
 import { findProcess, isAlive, killProcess, type ProcessIdentity } from '../process/process-identity'
 import { lastLines } from '../process/qemu-log'
 import { type Share, socketArgument, type Virtiofsd, virtiofsdArguments } from './virtiofsd-argv'
@@ -90,13 +91,23 @@ export async function adoptVirtiofsd(socket: string, log: string): Promise<Virti
   return processes.length === 0 ? null : new VirtiofsDaemon(processes, log)
 }
 
+/** Ends what is left of a run that is over, or never came to be: one that nobody connected to waits for ever. */
+export async function endLeftoverVirtiofsds(runtimeFolder: string): Promise<void> {
+  const beginning = socketArgument(runtimePaths(runtimeFolder).virtiofs(''))
+  for (const identity of await findProcesses((argument) => argument.startsWith(beginning))) await killProcess(identity)
+}
+
 /** By the command line, in which the socket of this run stands; no record could be written at the very moment of the start. */
-async function findDaemons(socket: string): Promise<ProcessIdentity[]> {
+function findDaemons(socket: string): Promise<ProcessIdentity[]> {
   const wanted = socketArgument(socket)
+  return findProcesses((argument) => argument === wanted)
+}
+
+async function findProcesses(isMeant: (argument: string) => boolean): Promise<ProcessIdentity[]> {
   const numbers = (await readdir('/proc').catch((): string[] => [])).filter((name) => /^\d+$/u.test(name))
   const found = await Promise.all(numbers.map(async (name) => {
     const argv = await readFile(`/proc/${name}/cmdline`, 'utf8').then((text) => text.split('\0'), (): string[] => [])
-    return argv.includes(wanted) ? findProcess(Number(name)) : null
+    return argv.some(isMeant) ? findProcess(Number(name)) : null
   }))
   return found.filter((identity) => identity !== null)
 }

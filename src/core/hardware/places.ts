@@ -1,0 +1,71 @@
+import type { Disk, MachineDefinition, MachineHardware, Nic, SharedFolder } from '@shared/model'
+import { hasScsiController, hasUsbController, usbPortOfSlot, usbPorts } from '../engine/empty-places'
+import { spareRootPorts } from '../engine/engine'
+import { boardOf, isExpressNic, takesPort } from '../engine/qemu/argv'
+import { plugFolderObstacle } from '../engine/qemu/limits'
+
+/** Targets of virtio-scsi take no port; the same numbers name them. */
+const scsiSlots = 32
+/** Ports of the USB controller, from behind, that are for what comes while the machine runs. */
+const usbSlots = 4
+
+/** Free places for what is plugged in. */
+export class Places {
+  readonly #ports: Set<number>
+  readonly #targets: Set<number>
+  readonly #usbSlots: Set<number>
+
+  constructor(private readonly running: MachineDefinition, wanted: MachineHardware) {
+    // What waits for the next start has no place yet; what runs keeps its own until it is gone, also when it is to go.
+    const disks = [...running.disks, ...wanted.disks.filter(({ id }) => running.disks.some((disk) => disk.id === id))]
+    const slotsOf = (devices: readonly { slot: number | null }[]): number[] => devices.flatMap(({ slot }) => (slot === null ? [] : [slot]))
+    const usb = [...disks.filter(({ bus }) => bus === 'usb'), ...running.usbDevices, ...wanted.usbDevices.filter(({ id }) => running.usbDevices.some((device) => device.id === id))]
+    const inOrder = new Set(usbPorts(running).values())
+    this.#usbSlots = new Set([...slotsOf(usb), ...Array.from({ length: usbSlots }, (_, slot) => slot).filter((slot) => inOrder.has(usbPortOfSlot(slot)))])
+    this.#targets = new Set(slotsOf(disks.filter(({ bus }) => bus === 'virtio-scsi')))
+    this.#ports = new Set([...slotsOf(disks.filter(takesPort)), ...slotsOf(running.nics), ...slotsOf(running.sharedFolders)])
+  }
+
+  forDisk({ bus }: Disk): { slot: number } | string {
+    switch (bus) {
+      case 'virtio-blk':
+      case 'nvme':
+        return this.#port()
+      case 'virtio-scsi':
+        if (!hasScsiController(this.running)) return 'The machine has had no virtio-scsi controller since its start; it gets one at the next.'
+        return free(this.#targets, scsiSlots) ?? 'The virtio-scsi controller has no free place; it is there at the next start.'
+      case 'usb':
+        return this.forUsb()
+      default:
+        return 'Disks on this bus can’t be plugged in while the machine runs; VirtIO, NVMe and USB disks can.'
+    }
+  }
+
+  forNic(nic: Nic): { slot: number } | string {
+    return isExpressNic(nic) ? this.#port() : 'This card can’t be plugged in while the machine runs; a VirtIO one can.'
+  }
+
+  forFolder(folder: SharedFolder): { slot: number } | string {
+    return plugFolderObstacle(this.running, folder) ?? this.#port()
+  }
+
+  forUsb(): { slot: number } | string {
+    if (!hasUsbController(this.running)) return 'The machine has had no USB controller since its start; it gets one at the next.'
+    if (this.running.usbController !== 'xhci') return 'Only the USB 3 controller takes devices while the machine runs.'
+    return free(this.#usbSlots, usbSlots) ?? `All ${String(usbSlots)} USB ports for what is plugged in are taken; it is there at the next start.`
+  }
+
+  #port(): { slot: number } | string {
+    if (!boardOf(this.running.machineType).pcie) return 'The machine’s board takes nothing while it runs; that of the type q35 does.'
+    return free(this.#ports, spareRootPorts) ?? `All ${String(spareRootPorts)} ports for what is plugged in are taken; it is there at the next start.`
+  }
+}
+
+function free(taken: Set<number>, count: number): { slot: number } | null {
+  for (let slot = 0; slot < count; slot += 1) {
+    if (taken.has(slot)) continue
+    taken.add(slot)
+    return { slot }
+  }
+  return null
+}

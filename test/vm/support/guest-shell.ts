@@ -1,0 +1,38 @@
+import type { Duplex } from 'node:stream'
+import { expect } from 'vitest'
+import { guestPrompt, guestReady } from './initrd'
+import { SerialSession } from './serial-session'
+
+let questions = 0
+
+/** The shell of a guest, by its serial port. Each question has a mark of its own, as a console opens with its past. */
+export class GuestShell {
+  constructor(private readonly session: SerialSession) {}
+
+  async booted(): Promise<void> {
+    await this.session.waitFor(guestReady)
+    await this.session.waitFor(guestPrompt)
+  }
+
+  async ask(command: string): Promise<string> {
+    const mark = `answer-${String(++questions)}`
+    this.session.sendLine(`echo ${mark}'='"$(${command})"';'`)
+    const [, text = ''] = new RegExp(`${mark}=([^;]*);`).exec(await this.session.waitFor(new RegExp(`${mark}=[^;]*;`))) ?? []
+    return text.replaceAll('\r\n', '\n')
+  }
+
+  /** Waits, for some seconds, until a command succeeds in the guest. */
+  async until(command: string): Promise<void> {
+    expect(await this.ask(`n=0; until ${command}; do n=$((n+1)); [ $n -lt 500 ] || break; usleep 20000; done; [ $n -lt 500 ] && echo yes || echo no`)).toBe('yes')
+  }
+}
+
+export async function atShell<Result>(open: { openConsole(id: string, kind: 'serial'): Promise<Duplex> }, id: string, talk: (shell: GuestShell) => Promise<Result>): Promise<Result> {
+  const stream = await open.openConsole(id, 'serial')
+  using session = new SerialSession(stream)
+  try {
+    return await talk(new GuestShell(session))
+  } finally {
+    stream.destroy()
+  }
+}

@@ -18,7 +18,7 @@ const plan: LaunchPlan = {
     cdroms: [{ id: 'cd0', image: null, bus: 'sata' }],
     nics: [{ id: 'nic0', model: 'e1000e', macAddress: '52:54:00:00:00:01', backend: { type: 'user' }, linkUp: true, slot: null }],
     display: { model: 'vga', heads: 1, resolution: null, acceleration3d: false }, pointer: 'tablet', serialPorts: 1, guestAgent: true, clipboard: true, randomNumbers: true, balloon: true,
-    virtioConsoles: 0, sound: { model: 'ac97' }, watchdog: { model: 'ib700', action: 'none' }, tpm: { version: '2.0', model: 'tpm-crb', state: 'tpm/new' }, panicDevice: false, vsock: { cid: 3 }, usbController: 'xhci',
+    virtioConsoles: 0, sound: { model: 'ac97' }, watchdog: { model: 'ib700', action: 'none' }, tpm: { version: '2.0', model: 'tpm-crb', state: 'tpm/new' }, panicDevice: false, vsock: { cid: 3, slot: null }, usbController: 'xhci',
     usbDevices: [{ id: 'usb0', vendorId: '0000', productId: '0000', name: '', port: null, slot: null }], sharedFolders: [{ id: 'share0', tag: 'x', path: '/', readOnly: true, driver: '9p', slot: null }], pciDevices: [], rawArguments: ['-x'],
     snapshotParentId: null, template: false, origin: null, snapshotPolicy: null, backupPolicy: null,
   },

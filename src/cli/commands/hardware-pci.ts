@@ -7,7 +7,7 @@ import { table } from '../output'
 /** `ringside hardware pci list|attach|detach …` */
 export function registerHardwarePci(cli: Cli, group: Pick<Cli, 'command'>): void {
   const command = group
-    .command('pci <list|attach|detach> [machine] [address]', 'This computer’s PCI devices and what speaks against giving one away; gives one to a guest from the next start on, or takes it back.')
+    .command('pci <list|attach|detach> [machine] [address]', 'This computer’s PCI devices and what speaks against giving one away; gives one to a guest, or takes it back, also while the machine runs.')
     .addHelpText('after', '\nExamples:\n  ringside hardware pci list\n  ringside hardware pci attach web-01 0000:01:00.0\n  ringside hardware pci detach web-01 0000:01:00.0')
   command.action((action: string, wanted: string | undefined, given: string | undefined) =>
     cli.perform(command, async (run) => {
@@ -28,7 +28,7 @@ export function registerHardwarePci(cli: Cli, group: Pick<Cli, 'command'>): void
       }
       const here = (await run.client.host.devices()).pci.find((device) => device.address === address)
       const taken = [hardware.disks, hardware.cdroms, hardware.nics, hardware.usbDevices, hardware.sharedFolders, hardware.pciDevices].flat().map(({ id }) => id)
-      const device = { id: freeName('pci', taken, 0), address, name: here?.name ?? '' }
+      const device = { id: freeName('pci', taken, 0), address, name: here?.name ?? '', slot: null }
       await change(run, machine, { ...hardware, pciDevices: [...hardware.pciDevices, device] }, { json: { device, warnings: here?.warnings ?? [] }, words: (here?.warnings ?? []).map((words) => `Note: ${words}\n`).join('') })
     }),
   )

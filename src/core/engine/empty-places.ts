@@ -87,13 +87,15 @@ export function emptyPlacesOf<Kind extends EmptyPlace['kind']>({ emptyPlaces = [
 
 /** The places that a device of a running machine leaves empty when it goes; none where no other depends on its place. */
 export function leftBehind(definition: MachineDefinition, id: string): EmptyPlace[] {
-  const { nics, disks, usbDevices, sharedFolders } = definition
+  const { nics, disks, usbDevices, sharedFolders, pciDevices } = definition
   const nic = nics.find((device) => device.id === id)
   if (nic !== undefined) return nic.slot === null ? [{ kind: 'nic', at: placeInOrder(nics, emptyPlacesOf(definition, 'nic'), id) }] : []
   const disk = disks.find((device) => device.id === id)
   if (disk !== undefined) return leftByDisk(definition, disk)
   const folder = sharedFolders.find((known) => known.id === id)
   if (folder !== undefined) return folder.slot === null ? [{ kind: 'folder', at: placeOfFolder(definition, id) }] : []
+  const passed = pciDevices.find((known) => known.id === id)
+  if (passed !== undefined) return passed.slot === null ? [{ kind: 'pci', at: placeInOrder(pciDevices, emptyPlacesOf(definition, 'pci'), id) }] : []
   const device = usbDevices.find((known) => known.id === id)
   return device === undefined ? [] : leftOnUsb(definition, device)
 }

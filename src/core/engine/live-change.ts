@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { DeviceId, Disk, DiskLimits, ImageLocation, MachineDefinition, Nic, SharedFolder, UsbDevice } from '@shared/model'
+import { DeviceId, Disk, DiskLimits, type EmptyPlace, ImageLocation, MachineDefinition, Nic, PciDevice, SharedFolder, UsbDevice, Vsock } from '@shared/model'
 import { leftBehind } from './empty-places'
 
 /** A change of a machine that runs. Plain data, so that it crosses the process boundary. */
@@ -17,6 +17,12 @@ export const LiveChange = z.discriminatedUnion('kind', [
   /** A folder of the host’s, on the port that its `slot` names. */
   z.object({ kind: z.literal('plugFolder'), folder: SharedFolder }),
   z.object({ kind: z.literal('unplugFolder'), id: DeviceId }),
+  /** Sockets between guest and host, on the port that their `slot` names. A guest has one device of them at most. */
+  z.object({ kind: z.literal('plugVsock'), vsock: Vsock }),
+  z.object({ kind: z.literal('unplugVsock') }),
+  /** A device of the host’s PCI buses, on the port that its `slot` names. */
+  z.object({ kind: z.literal('plugPci'), device: PciDevice }),
+  z.object({ kind: z.literal('unplugPci'), id: DeviceId }),
   /** Another disc in a CD drive; null: none. `force`: also where the guest keeps the drive locked. */
   z.object({ kind: z.literal('changeMedium'), id: DeviceId, image: ImageLocation.nullable(), force: z.boolean().optional() }),
   /** What the guest is given of the memory that can be plugged in, MiB; it takes and gives back in its own time. */
@@ -38,7 +44,7 @@ export function withoutDevice(definition: MachineDefinition, id: string): Machin
   const others = <T extends { id: string }>(devices: readonly T[]): T[] => devices.filter((device) => device.id !== id)
   const { boot } = definition
   return {
-    ...definition, disks: others(definition.disks), nics: others(definition.nics), usbDevices: others(definition.usbDevices), sharedFolders: others(definition.sharedFolders),
+    ...definition, disks: others(definition.disks), nics: others(definition.nics), usbDevices: others(definition.usbDevices), sharedFolders: others(definition.sharedFolders), pciDevices: others(definition.pciDevices),
     boot: boot.order.includes(id) ? { ...boot, order: boot.order.filter((other) => other !== id) } : boot,
   }
 }
@@ -58,13 +64,18 @@ export function withLiveChange(definition: MachineDefinition, change: LiveChange
       return { ...definition, usbDevices: [...definition.usbDevices.filter(({ id }) => id !== change.device.id), change.device] }
     case 'plugFolder':
       return { ...definition, sharedFolders: [...definition.sharedFolders.filter(({ id }) => id !== change.folder.id), change.folder] }
+    case 'plugVsock':
+      return { ...definition, vsock: change.vsock }
+    case 'unplugVsock':
+      return leaving({ ...definition, vsock: null }, definition.vsock?.slot === null ? [{ kind: 'vsock' }] : [])
+    case 'plugPci':
+      return { ...definition, pciDevices: [...definition.pciDevices.filter(({ id }) => id !== change.device.id), change.device] }
     case 'unplugDisk':
     case 'unplugNic':
     case 'unplugFolder':
-    case 'unplugUsb': {
-      const left = leftBehind(definition, change.id)
-      return { ...withoutDevice(definition, change.id), ...(left.length === 0 ? {} : { emptyPlaces: [...(definition.emptyPlaces ?? []), ...left] }) }
-    }
+    case 'unplugPci':
+    case 'unplugUsb':
+      return leaving(withoutDevice(definition, change.id), leftBehind(definition, change.id))
     case 'changeMedium':
       return { ...definition, cdroms: definition.cdroms.map((cdrom) => (cdrom.id === change.id ? { ...cdrom, image: change.image } : cdrom)) }
     case 'plugMemory':
@@ -81,9 +92,13 @@ export function withLiveChange(definition: MachineDefinition, change: LiveChange
   }
 }
 
+function leaving(definition: MachineDefinition, left: readonly EmptyPlace[]): MachineDefinition {
+  return left.length === 0 ? definition : { ...definition, emptyPlaces: [...(definition.emptyPlaces ?? []), ...left] }
+}
+
 /** What comes to the same when it is made twice. The others are known by whether the device is there, of which QEMU is asked. */
 export function isRepeatable({ kind }: LiveChange): boolean {
   return !asked.includes(kind)
 }
 
-const asked: readonly LiveChange['kind'][] = ['plugDisk', 'unplugDisk', 'plugNic', 'unplugNic', 'plugUsb', 'unplugUsb', 'plugFolder', 'unplugFolder', 'plugProcessor', 'unplugProcessor']
+const asked: readonly LiveChange['kind'][] = ['plugDisk', 'unplugDisk', 'plugNic', 'unplugNic', 'plugUsb', 'unplugUsb', 'plugFolder', 'unplugFolder', 'plugVsock', 'unplugVsock', 'plugPci', 'unplugPci', 'plugProcessor', 'unplugProcessor']

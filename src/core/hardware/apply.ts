@@ -47,7 +47,8 @@ function newVariables({ firmware }: MachineHardware, { firmware: now }: MachineD
 function inStoredPlaces(hardware: MachineHardware, stored: MachineDefinition): MachineHardware {
   const placed = <T extends { id: string; slot: number | null }>(devices: T[], known: readonly T[]): T[] => devices.map((device) => ({ ...device, slot: known.find(({ id }) => id === device.id)?.slot ?? null }))
   const disks = hardware.disks.map((disk) => ({ ...disk, slot: keptSlot(disk, stored.disks.find(({ id }) => id === disk.id)) }))
-  return { ...hardware, disks, nics: placed(hardware.nics, stored.nics), usbDevices: placed(hardware.usbDevices, stored.usbDevices), sharedFolders: placed(hardware.sharedFolders, stored.sharedFolders) }
+  const vsock = hardware.vsock === null ? null : { ...hardware.vsock, slot: stored.vsock?.slot ?? null }
+  return { ...hardware, disks, nics: placed(hardware.nics, stored.nics), usbDevices: placed(hardware.usbDevices, stored.usbDevices), sharedFolders: placed(hardware.sharedFolders, stored.sharedFolders), pciDevices: placed(hardware.pciDevices, stored.pciDevices), vsock }
 }
 
 /**
@@ -136,9 +137,12 @@ async function takeBack({ context, held }: HardwareWork, change: LiveChange, bef
       case 'plugNic':
         return withoutDevice(now, change.nic.id)
       case 'plugUsb':
+      case 'plugPci':
         return withoutDevice(now, change.device.id)
       case 'plugFolder':
         return withoutDevice(now, change.folder.id)
+      case 'plugVsock':
+        return { ...now, vsock: null }
       case 'limitDisk':
         return withLiveChange(now, { ...change, limits: before.disks.find(({ id }) => id === change.id)?.limits ?? null })
       case 'setLink':
@@ -160,6 +164,8 @@ async function takeBack({ context, held }: HardwareWork, change: LiveChange, bef
       case 'unplugProcessor':
       case 'unplugUsb':
       case 'unplugFolder':
+      case 'unplugVsock':
+      case 'unplugPci':
         // It goes at the next start.
         return now
     }

@@ -56,7 +56,7 @@ export class HardwareService implements Hardware {
       await removeUnusedTpm(before, definition, held.stored.paths)
       held.log('hardware.pendingDiscarded')
       const running = await presentOf(held)
-      const asked = running === null ? [] : planChange(running, withHardware(before, hardwareOf(running.definition)), next).changes.flatMap((change) => (change.kind === 'unplugDisk' || change.kind === 'unplugNic' || change.kind === 'unplugFolder' ? [`“${change.id}”`] : []))
+      const asked = running === null ? [] : planChange(running, withHardware(before, hardwareOf(running.definition)), next).changes.flatMap((change) => (change.kind === 'unplugVsock' ? ['the sockets to the host'] : change.kind === 'unplugDisk' || change.kind === 'unplugNic' || change.kind === 'unplugFolder' || change.kind === 'unplugPci' ? [`“${change.id}”`] : []))
       if (asked.length > 0) held.addNote(`The guest was asked for ${asked.join(', ')} already, and may still let go of it, at the latest when it restarts; then it is back at the next start.`)
     })
   }

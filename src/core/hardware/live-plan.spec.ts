@@ -69,6 +69,24 @@ test('folders come and go at once, those of the start as well; virtiofs waits fo
   expect(planSaved(running, running, { ...hardwareOf(running), sharedFolders: [] }).changes).toEqual([])
 })
 
+test('sockets to the host and devices of its PCI buses come and go at once, on the same ports; what is another one waits', () => {
+  const running = machine({ vsock: { cid: 5, slot: null }, sharedFolders: [], pciDevices: [{ id: 'pci0', address: '0000:01:00.0', name: '', slot: 1 }] })
+  const none = machine()
+  expect(plan(running, { vsock: null, pciDevices: [] }, running, 'kvm').changes).toEqual([{ kind: 'unplugPci', id: 'pci0' }, { kind: 'unplugVsock' }])
+  const [card] = running.pciDevices
+  const wanted = { vsock: { cid: 7, slot: 3 }, pciDevices: [card ?? expect.fail()] }
+  const { changes, hardware, differences } = plan(none, wanted, none, 'kvm')
+  expect(changes).toEqual([{ kind: 'plugPci', device: { ...card, slot: 0 } }, { kind: 'plugVsock', vsock: { cid: 7, slot: 1 } }])
+  expect([hardware.vsock, hardware.pciDevices.map(({ slot }) => slot), differences.map(({ path, when }) => [path, when])]).toEqual([{ cid: 7, slot: 1 }, [0], [['vsock', 'now'], ['pciDevices.pci0', 'now']]])
+  expect(plan(none, wanted)).toMatchObject({ changes: [{ kind: 'plugVsock', vsock: { slot: 0 } }], differences: [{ path: 'vsock', when: 'now' }, { path: 'pciDevices.pci0', when: 'nextStart', reason: expect.stringContaining('without KVM') as string }] })
+  expect(plan(running, { vsock: { cid: 6, slot: 2 } }, running, 'kvm')).toMatchObject({ changes: [], hardware: { vsock: { cid: 6, slot: null } }, differences: [{ path: 'vsock', when: 'nextStart', reason: expect.stringContaining('off and on') as string }] })
+  expect(plan({ ...running, machineType: 'pc-i440fx-7.2' }, { vsock: null }, running, 'kvm').differences).toMatchObject([{ path: 'vsock', when: 'nextStart', reason: expect.stringContaining('board') as string }])
+  // What was to go already is not asked for twice, and stays when it is wanted again.
+  expect(plan(running, { vsock: null }, { ...running, vsock: null }, 'kvm').changes).toEqual([])
+  expect(plan(running, { vsock: { cid: 5, slot: null } }, { ...running, vsock: null }, 'kvm')).toMatchObject({ changes: [], differences: [{ path: 'vsock', when: 'now' }] })
+  expect(withLiveChange(withLiveChange(running, { kind: 'unplugVsock' }), { kind: 'unplugPci', id: 'pci0' })).toMatchObject({ vsock: null, pciDevices: [], emptyPlaces: [{ kind: 'vsock' }] })
+})
+
 test('virtio-scsi disks take targets where the controller stays, and other buses wait', () => {
   const withController = machine({ cdroms: [{ id: 'cd0', image: null, bus: 'virtio-scsi' }] })
   expect(plan(withController, { disks: [disk('disk0'), disk('disk1', { bus: 'virtio-scsi' })] }).changes).toMatchObject([{ kind: 'plugDisk', disk: { id: 'disk1', slot: 0 } }])

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { AcceleratorName, Disk, HardwareDifference, MachineDefinition, MachineHardware, Nic, SharedFolder, UsbDevice } from '@shared/model'
+import type { AcceleratorName, Disk, HardwareDifference, MachineDefinition, MachineHardware, Nic, PciDevice, SharedFolder, UsbDevice } from '@shared/model'
 import { hasUsbController, usbPorts } from '../engine/empty-places'
 import { boardOf, isExpressNic, takesPort } from '../engine/qemu/argv'
 import { type LiveChange, withLiveChange } from '../engine/live-change'
@@ -7,7 +7,7 @@ import { plugProcessorObstacle, unplugProcessorObstacle } from '../engine/qemu/l
 import { compareDefinitions } from '../snapshot/compare'
 import { inPresentLayers, withHardware } from './hardware'
 import { Places } from './places'
-import { planDevices } from './plan-devices'
+import { planDevices, planVsock } from './plan-devices'
 
 /** What happens to a machine that runs. */
 export interface LivePlan {
@@ -87,15 +87,21 @@ export function planLive(running: MachineDefinition, stored: MachineDefinition, 
     } else waits.set(`nics.${nic.id}`, 'A network card keeps its model, address and network until the next start.')
     return { ...nic, slot: now.slot }
   })
+  const staysBecauseOfBoard = (): string | null => (boardOf(running.machineType).pcie ? null : staysOnBoard)
   const usb = planDevices<UsbDevice>('usbDevices', { running: running.usbDevices, stored: stored.usbDevices, wanted: hardware.usbDevices }, {
     place: () => places.forUsb(), stays: (device) => unplugUsbObstacle(running, device), plug: (device) => ({ kind: 'plugUsb', device }), unplug: (id) => ({ kind: 'unplugUsb', id }),
     told: (device) => ({ ...device, name: '' }), keeps: 'The rule by which the guest gets a device is that of the start until the next one; take the device out and add it anew to change it now.',
   })
   const folders = planDevices<SharedFolder>('sharedFolders', { running: running.sharedFolders, stored: stored.sharedFolders, wanted: hardware.sharedFolders }, {
-    place: (folder) => places.forFolder(folder), stays: () => (boardOf(running.machineType).pcie ? null : staysOnBoard), plug: (folder) => ({ kind: 'plugFolder', folder }), unplug: (id) => ({ kind: 'unplugFolder', id }),
+    place: (folder) => places.forFolder(folder), stays: staysBecauseOfBoard, plug: (folder) => ({ kind: 'plugFolder', folder }), unplug: (id) => ({ kind: 'unplugFolder', id }),
     told: (folder) => folder, keeps: 'A folder that is shared stays as it is until the next start; remove it and share it anew to change it now.',
   })
-  for (const planned of [usb, folders]) {
+  const passed = planDevices<PciDevice>('pciDevices', { running: running.pciDevices, stored: stored.pciDevices, wanted: hardware.pciDevices }, {
+    place: () => places.forPassed(accelerator), stays: staysBecauseOfBoard, plug: (device) => ({ kind: 'plugPci', device }), unplug: (id) => ({ kind: 'unplugPci', id }),
+    told: (device) => ({ ...device, name: '' }), keeps: 'The guest has the device of the start until the next one; take it out and add the other anew to change it now.',
+  })
+  const vsock = planVsock(running, stored, hardware.vsock, { place: () => places.forVsock(), stays: staysBecauseOfBoard })
+  for (const planned of [usb, folders, passed, vsock]) {
     changes.push(...planned.changes)
     for (const [path, reason] of planned.waits) waits.set(path, reason)
   }
@@ -120,7 +126,7 @@ export function planLive(running: MachineDefinition, stored: MachineDefinition, 
   else changes.push(...processors)
   if (running.processors.limitPercent !== hardware.processors.limitPercent) changes.push({ kind: 'limitProcessorTime', percent: hardware.processors.limitPercent })
   if (running.processors.priority !== hardware.processors.priority) changes.push({ kind: 'prioritise', priority: hardware.processors.priority })
-  const wanted = { ...hardware, disks, nics, usbDevices: usb.devices, sharedFolders: folders.devices }
+  const wanted = { ...hardware, disks, nics, usbDevices: usb.devices, sharedFolders: folders.devices, pciDevices: passed.devices, vsock: vsock.vsock }
   return { hardware: wanted, changes, differences: whenOf(running, stored, wanted, changes, (device) => waits.get(device) ?? needsStart) }
 }
 
@@ -166,6 +172,13 @@ export function pathOf(change: LiveChange): string {
       return `sharedFolders.${change.folder.id}`
     case 'unplugFolder':
       return `sharedFolders.${change.id}`
+    case 'plugVsock':
+    case 'unplugVsock':
+      return 'vsock'
+    case 'plugPci':
+      return `pciDevices.${change.device.id}`
+    case 'unplugPci':
+      return `pciDevices.${change.id}`
     case 'changeMedium':
       return `cdroms.${change.id}.image`
     case 'plugMemory':

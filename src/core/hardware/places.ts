@@ -1,4 +1,4 @@
-import type { Disk, MachineDefinition, MachineHardware, Nic, SharedFolder } from '@shared/model'
+import type { AcceleratorName, Disk, MachineDefinition, MachineHardware, Nic, SharedFolder } from '@shared/model'
 import { hasScsiController, hasUsbController, usbPortOfSlot, usbPorts } from '../engine/empty-places'
 import { spareRootPorts } from '../engine/engine'
 import { boardOf, isExpressNic, takesPort } from '../engine/qemu/argv'
@@ -23,7 +23,7 @@ export class Places {
     const inOrder = new Set(usbPorts(running).values())
     this.#usbSlots = new Set([...slotsOf(usb), ...Array.from({ length: usbSlots }, (_, slot) => slot).filter((slot) => inOrder.has(usbPortOfSlot(slot)))])
     this.#targets = new Set(slotsOf(disks.filter(({ bus }) => bus === 'virtio-scsi')))
-    this.#ports = new Set([...slotsOf(disks.filter(takesPort)), ...slotsOf(running.nics), ...slotsOf(running.sharedFolders)])
+    this.#ports = new Set([...slotsOf(disks.filter(takesPort)), ...slotsOf(running.nics), ...slotsOf(running.sharedFolders), ...slotsOf(running.pciDevices), ...slotsOf(running.vsock === null ? [] : [running.vsock])])
   }
 
   forDisk({ bus }: Disk): { slot: number } | string {
@@ -47,6 +47,14 @@ export class Places {
 
   forFolder(folder: SharedFolder): { slot: number } | string {
     return plugFolderObstacle(this.running, folder) ?? this.#port()
+  }
+
+  forVsock(): { slot: number } | string {
+    return this.#port()
+  }
+
+  forPassed(accelerator: AcceleratorName): { slot: number } | string {
+    return accelerator === 'kvm' ? this.#port() : 'The machine runs without KVM, and nothing else gives a guest’s memory to a device.'
   }
 
   forUsb(): { slot: number } | string {

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { MachineHardware } from '@shared/model'
 import type { LiveChange } from '../engine/live-change'
 
 /** Devices that come and go as they are, and do not change while the machine runs. */
@@ -62,4 +63,24 @@ export function planDevices<Device extends { id: string; slot: number | null }>(
     return { ...device, slot: now.slot }
   })
   return { devices, changes, waits }
+}
+
+/** The same for the one device of sockets between guest and host. */
+export function planVsock(
+  running: Pick<MachineHardware, 'vsock'>, stored: Pick<MachineHardware, 'vsock'>, wanted: MachineHardware['vsock'], { place, stays }: { place: () => { slot: number } | string; stays: () => string | null },
+): { vsock: MachineHardware['vsock']; changes: LiveChange[]; waits: Map<string, string> } {
+  const waiting = (vsock: MachineHardware['vsock'], reason: string): ReturnType<typeof planVsock> => ({ vsock, changes: [], waits: new Map([['vsock', reason]]) })
+  if (wanted === null) {
+    if (running.vsock === null || stored.vsock === null) return { vsock: null, changes: [], waits: new Map() }
+    const obstacle = stays()
+    return obstacle === null ? { vsock: null, changes: [{ kind: 'unplugVsock' }], waits: new Map() } : waiting(null, obstacle)
+  }
+  if (running.vsock === null) {
+    const found = place()
+    if (typeof found === 'string') return waiting({ ...wanted, slot: null }, found)
+    const vsock = { ...wanted, slot: found.slot }
+    return { vsock, changes: [{ kind: 'plugVsock', vsock }], waits: new Map() }
+  }
+  const vsock = { ...wanted, slot: running.vsock.slot }
+  return wanted.cid === running.vsock.cid ? { vsock, changes: [], waits: new Map() } : waiting(vsock, 'The guest has its number until the next start; switch the sockets off and on again to change it now.')
 }

@@ -71,6 +71,8 @@ export function withCandidates({ definition: recorded, disposable }: RunRecord, 
   return {
     ...recorded, disks: [...recorded.disks, ...missing(recorded.disks, stored.disks)], nics: [...recorded.nics, ...missing(recorded.nics, stored.nics)],
     usbDevices: [...recorded.usbDevices, ...missing(recorded.usbDevices, stored.usbDevices)], sharedFolders: [...recorded.sharedFolders, ...missing(recorded.sharedFolders, stored.sharedFolders)],
+    pciDevices: [...recorded.pciDevices, ...missing(recorded.pciDevices, stored.pciDevices)],
+    vsock: recorded.vsock ?? (stored.vsock?.slot == null ? null : stored.vsock),
   }
 }
 

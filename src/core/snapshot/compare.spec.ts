@@ -10,7 +10,7 @@ const machine: MachineDefinition = definitionOf({ disk0: 'disks/disk0.qcow2' }, 
   cdroms: [{ id: 'cd0', image: { kind: 'external', path: '/isos/debian.iso' }, bus: 'sata' }],
   nics: [{ id: 'nic0', model: 'virtio-net', macAddress: '52:54:00:00:00:01', backend: { type: 'user' }, linkUp: true, slot: null }],
   usbDevices: [{ id: 'usb0', vendorId: '046d', productId: 'c52b', name: 'Receiver', port: null, slot: null }],
-  sharedFolders: [{ id: 'share0', tag: 'music', path: '/music', readOnly: true, driver: '9p', slot: null }], pciDevices: [{ id: 'card', address: '0000:01:00.0', name: 'I350' }],
+  sharedFolders: [{ id: 'share0', tag: 'music', path: '/music', readOnly: true, driver: '9p', slot: null }], pciDevices: [{ id: 'card', address: '0000:01:00.0', name: 'I350', slot: null }],
 })
 
 const noLimits = DiskLimits.parse({})
@@ -34,7 +34,7 @@ test('what was added later is told too', () => {
     ['Memory that can be plugged in: - → Up to 8,192 MiB', 'Memory plugged in: 0 MiB → 1,024 MiB', 'Huge pages: No → Yes', 'Shared memory: No → Yes'])
   expect(difference({ processors: { ...machine.processors, features: ['+aes', '-avx2'], priority: 'low' } })).toEqual(['Processor features: Those of the model → +aes -avx2', 'Priority: Normal → Low'])
   expect(difference({ display: { model: 'virtio-vga', heads: 2, resolution: { width: 1280, height: 800 }, acceleration3d: false } })).toEqual(['Screens: 1 → 2', 'Resolution: The device’s own → 1280 × 800'])
-  expect(difference({ virtioConsoles: 1, sound: { model: 'ac97' }, watchdog: { model: 'i6300esb', action: 'reset' }, panicDevice: true, vsock: { cid: 7 }, usbController: 'ehci', rawArguments: ['-msg', 'guest-name=on'] })).toEqual([
+  expect(difference({ virtioConsoles: 1, sound: { model: 'ac97' }, watchdog: { model: 'i6300esb', action: 'reset' }, panicDevice: true, vsock: { cid: 7, slot: null }, usbController: 'ehci', rawArguments: ['-msg', 'guest-name=on'] })).toEqual([
     'VirtIO consoles: 0 → 1', 'Sound: - → ac97', 'Watchdog: - → i6300esb, reset', 'Panic device: No → Yes', 'Sockets between guest and host: - → Guest number 7', 'USB controller: XHCI → EHCI',
     'Arguments of your own: - → -msg guest-name=on',
   ])

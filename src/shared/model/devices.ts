@@ -131,6 +131,14 @@ export type SoundModel = z.infer<typeof SoundModel>
 export const UsbController = z.enum(['xhci', 'ehci', 'uhci'])
 export type UsbController = z.infer<typeof UsbController>
 
+/** Sockets between guest and host. */
+export const Vsock = z.object({
+  /** The guest’s number. */
+  cid: z.int().min(3).max(4_294_967_294),
+  slot: Slot,
+})
+export type Vsock = z.infer<typeof Vsock>
+
 /** Resets or stops the machine when its guest no longer says that it is well. */
 export const Watchdog = z.object({
   model: z.enum(['i6300esb', 'ib700']),
@@ -174,5 +182,6 @@ export const PciDevice = z.object({
   /** Domain, bus, slot and function on this computer. */
   address: z.string().regex(/^[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$/u, 'An address is domain, bus, slot and function in hexadecimal digits, such as 0000:01:00.0.'),
   name: z.string().max(200).default(''),
+  slot: Slot,
 })
 export type PciDevice = z.infer<typeof PciDevice>

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { Cdrom, DeviceId, Disk, DisplayModel, Firmware, ImageLocation, Nic, PciDevice, SharedFolder, SoundModel, Tpm, UsbController, UsbDevice, Watchdog } from './devices'
+import { Cdrom, DeviceId, Disk, DisplayModel, Firmware, ImageLocation, Nic, PciDevice, SharedFolder, SoundModel, Tpm, UsbController, UsbDevice, Vsock, Watchdog } from './devices'
 
 /** Version of `machine.json`. A change of form adds one here and a migration in the library. */
 export const machineSchemaVersion = 3
@@ -74,7 +74,10 @@ const PlaceNumber = z.int().min(0).max(63)
  */
 export const EmptyPlace = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('nic'), at: PlaceNumber }),
+  z.object({ kind: z.literal('vsock') }),
   z.object({ kind: z.literal('folder'), at: PlaceNumber }),
+  /** Of a device of the host’s PCI buses. */
+  z.object({ kind: z.literal('pci'), at: PlaceNumber }),
   z.object({ kind: z.literal('disk'), bus: z.enum(['virtio-blk', 'nvme', 'virtio-scsi']), at: PlaceNumber }),
   /** Of virtio-scsi, and nothing is on it any more. */
   z.object({ kind: z.literal('scsiController') }),
@@ -170,7 +173,7 @@ export const MachineDefinition = z.object({
   /** pvpanic: the guest tells when its kernel has crashed. */
   panicDevice: z.boolean().default(false),
   /** Sockets between guest and host; the guest's number, null: none. */
-  vsock: z.object({ cid: z.int().min(3).max(4_294_967_294) }).nullable().default(null),
+  vsock: Vsock.nullable().default(null),
   usbController: UsbController.default('xhci'),
   usbDevices: z.array(UsbDevice).max(16).default([]),
   sharedFolders: z.array(SharedFolder).max(16).default([]),

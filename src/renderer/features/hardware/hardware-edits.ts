@@ -50,7 +50,7 @@ const blanks: Readonly<Record<string, Plain>> = {
   // Its state gets a place of its own when it is put in.
   tpm: { version: '2.0', model: 'tpm-crb', state: 'tpm/new' },
   watchdog: { model: 'i6300esb', action: 'reset' },
-  vsock: { cid: 3 },
+  vsock: { cid: 3, slot: null },
   'display.resolution': { width: 1280, height: 800 },
   'boot.kernel': { kernel: { kind: 'external', path: '' }, initrd: null, commandLine: '' },
   'boot.kernel.initrd': { kind: 'external', path: '' },

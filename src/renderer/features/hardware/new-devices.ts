@@ -41,5 +41,5 @@ export function newUsbDevice(hardware: MachineHardware, running: MachineHardware
 }
 
 export function newPciDevice(hardware: MachineHardware, running: MachineHardware): PciDevice {
-  return { id: freeId('pci', hardware, running), address: '', name: '' }
+  return { id: freeId('pci', hardware, running), address: '', name: '', slot: null }
 }

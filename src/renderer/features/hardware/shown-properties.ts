@@ -36,7 +36,7 @@ export function isShown(path: string, hardware: MachineHardware): boolean {
       return hardware.watchdog !== null
     // Places and names that come of themselves.
     case 'disks.*.image': case 'disks.*.format': case 'disks.*.slot': case 'nics.*.slot': case 'disks.*.id': case 'cdroms.*.id': case 'nics.*.id': case 'usbDevices.*.id': case 'sharedFolders.*.id':
-    case 'usbDevices.*.slot': case 'sharedFolders.*.slot': case 'pciDevices.*.id':
+    case 'usbDevices.*.slot': case 'sharedFolders.*.slot': case 'pciDevices.*.id': case 'pciDevices.*.slot': case 'vsock.slot':
       return false
     default:
       return path.split('.').length < 3 || valueAt(hardware, path.split('.').slice(0, 2).join('.')) !== undefined

@@ -220,14 +220,15 @@ test('what was plugged in while the machine ran moves nothing else, and is where
     ...before,
     disks: [{ ...more, id: 'hot0', bus: 'virtio-blk' as const, slot: 2 }, ...before.disks, { ...scsi, id: 'hot1', slot: 5 }],
     nics: [{ id: 'hotnet', model: 'virtio-net' as const, macAddress: '52:54:00:12:34:99', backend: { type: 'user' as const }, slot: 0 }, ...(desktop.nics ?? [])],
+    vsock: { cid: 9, slot: 1 }, sharedFolders: [{ id: 'hotfolder', tag: 'songs', path: '/music', slot: 3 }],
   }
-  const was = devices(buildArgv(argvInput(before)).argv)
-  const is = devices(buildArgv(argvInput(plugged)).argv)
-  const hot = ['hot0', 'hot1', 'hotnet']
+  const was = devices(buildArgv(argvInput(before, { qemu: wholeQemu })).argv)
+  const is = devices(buildArgv(argvInput(plugged, { qemu: wholeQemu })).argv)
+  const hot = ['hot0', 'hot1', 'hotnet', 'sys-vsock', 'hotfolder']
   expect(is.filter(({ id }) => !hot.includes(String(id)))).toEqual(was)
   const { id: first } = was.filter(({ driver }) => driver === 'pcie-root-port').at(-4) ?? {}
   expect(is.find(({ id }) => id === 'hotnet')).toMatchObject({ bus: first })
-  for (const [id, slot] of [['hotnet', 0], ['hot0', 2]] as const) {
+  for (const [id, slot] of [['hotnet', 0], ['sys-vsock', 1], ['hot0', 2], ['hotfolder', 3]] as const) {
     // The same place as while the machine ran, with and without it.
     const { bus } = is.find((device) => device['id'] === id) ?? {}
     expect(placeOfSlot(argvInput(before), slot)).toEqual({ bus })
@@ -243,17 +244,19 @@ test('what leaves while the machine runs, in whatever order, moves nothing else;
     ...desktop, sound: { model: 'usb-audio' }, usbDevices: [{ id: 'usb0', vendorId: '046d', productId: 'c52b' }, { id: 'usb1', vendorId: '046d', productId: 'c52b', slot: 1 }],
     cdroms: [{ id: 'cd0', image: null, bus: 'usb' }, { id: 'cd1', image: null, bus: 'virtio-scsi' }],
     nics: (['virtio-net', 'e1000', 'e1000e', 'virtio-net'] as const).map((model, index) => ({ id: `net${String(index)}`, model, macAddress: `52:54:00:12:34:0${String(index)}`, backend: { type: 'user' as const } })),
+    vsock: { cid: 7 }, pciDevices: [{ id: 'pci0', address: '0000:01:00.0' }, { id: 'pci1', address: '0000:02:00.0' }],
     sharedFolders: [{ id: 'fold0', tag: 'a', path: '/a' }, { id: 'fold1', tag: 'b', path: '/b' }, { id: 'fold2', tag: 'c', path: '/c', slot: 3 }, { id: 'fold3', tag: 'd', path: '/d' }],
     disks: [...buses.map((bus, index) => ({ ...more, id: `disk${String(index)}`, bus })), { ...more, id: 'hot0', bus: 'virtio-blk', slot: 1 }, { ...more, id: 'hot1', bus: 'virtio-scsi', slot: 0 }, { ...more, id: 'hot2', bus: 'usb', slot: 0 }],
-  }, { qemu: wholeQemu })
+  }, { qemu: wholeQemu, accelerator: 'kvm' })
   // QEMU gives ports of USB in order; where one is empty, the others are told theirs.
   const places = (definition: MachineDefinition): Map<string, unknown> => new Map(devices(buildArgv({ ...start, definition }).argv).map((device) => {
     const id = String(device['id'])
     return [id, device['bus'] === 'sys-usb.0' ? { ...device, port: String(usbPorts(definition).get(id.replace('sys-bot-', ''))) } : device]
   }))
   const was = places(start.definition)
-  const unplug = (kind: 'unplugDisk' | 'unplugNic' | 'unplugUsb' | 'unplugFolder') => (id: string) => ({ kind, id })
-  const changes = [...['disk6', 'disk0', 'disk5', 'disk1', 'disk4', 'disk3', 'hot0', 'hot1'].map(unplug('unplugDisk')), ...['net2', 'net0', 'net3'].map(unplug('unplugNic')), ...['usb0', 'usb1'].map(unplug('unplugUsb')), ...['fold1', 'fold2', 'fold0'].map(unplug('unplugFolder'))]
+  const unplug = (kind: 'unplugDisk' | 'unplugNic' | 'unplugUsb' | 'unplugFolder' | 'unplugPci') => (id: string) => ({ kind, id })
+  const vsock = { kind: 'unplugVsock', id: 'sys-vsock' } as const
+  const changes = [...['disk6', 'disk0', 'disk5', 'disk1', 'disk4', 'disk3', 'hot0', 'hot1'].map(unplug('unplugDisk')), ...['net2', 'net0', 'net3'].map(unplug('unplugNic')), ...['usb0', 'usb1'].map(unplug('unplugUsb')), ...['fold1', 'fold2', 'fold0'].map(unplug('unplugFolder')), vsock, unplug('unplugPci')('pci0')]
   let definition = start.definition
   for (const order of [changes, changes.toReversed()]) {
     definition = start.definition

@@ -8,7 +8,7 @@ import { addChannels, addSerialPorts } from './channels'
 import { addPluggedDisks, addStorage } from './disks'
 import { addDiskKey } from './disk-key'
 import { addDisplay } from './display'
-import { addBalloon, addPanicDevice, addPassedDevices, addRandomNumbers, addSound, addUsb, addVsock, addWatchdog } from './extras'
+import { addBalloon, addPanicDevice, addPassedDevices, addPluggedPassedDevices, addPluggedVsock, addRandomNumbers, addSound, addUsb, addVsock, addWatchdog } from './extras'
 import { addBoot, addFirmware, chooseFirmware } from './firmware'
 import { addPluggedFolders, addSharedFolders } from './folders'
 import type { ArgvInput, BuiltArgv, ImageFacts } from './input'
@@ -40,6 +40,8 @@ export function buildArgv(input: ArgvInput): BuiltArgv {
   addPluggedNics(list, pci, definition)
   addPluggedDisks(list, pci, input)
   addPluggedFolders(list, pci, input)
+  addPluggedVsock(list, pci, input)
+  addPluggedPassedDevices(list, pci, input)
   if (input.incoming) list.add('-incoming', 'defer')
   checkDrivers(list, input)
   addRawArguments(list, definition)

@@ -1,6 +1,6 @@
 import { RingsideError } from '@shared/errors'
-import type { MachineDefinition, SoundModel, UsbDevice } from '@shared/model'
-import { hasTablet, hasUsbController, soundId, tabletId, usbPortCount } from '../../empty-places'
+import type { MachineDefinition, PciDevice, SoundModel, UsbDevice, Vsock } from '@shared/model'
+import { emptyPlacesOf, hasTablet, hasUsbController, PlacesInOrder, soundId, tabletId, usbPortCount } from '../../empty-places'
 import type { JsonObject } from '../qmp/qmp-types'
 import type { ArgumentList } from './argument-list'
 import type { ArgvInput } from './input'
@@ -9,6 +9,7 @@ import type { PciBus } from './pci'
 import { usbId, usbPlaces, usbSlotPlace } from './usb-places'
 
 export const balloonId = 'sys-balloon'
+export const vsockId = 'sys-vsock'
 
 /** The USB controller, when anything is on it, the pointer, and devices of the host that the guest gets as long as they are plugged in there. */
 export function addUsb(list: ArgumentList, pci: PciBus, definition: MachineDefinition): void {
@@ -102,18 +103,51 @@ export function addPanicDevice(list: ArgumentList, { panicDevice }: MachineDefin
   list.device({ driver: 'pvpanic', id: 'sys-panic' })
 }
 
-/** Throws `CAPABILITY_MISSING` on a host that is not Linux: the kernel does the work. */
-export function addVsock(list: ArgumentList, pci: PciBus, { definition, platform }: ArgvInput): void {
-  const { vsock } = definition
-  if (vsock === null) return
-  if (platform !== 'linux') throw new RingsideError('CAPABILITY_MISSING', 'Sockets between guest and host (vsock) are there on Linux only.', { hint: 'Switch them off in the machine’s hardware.' })
-  list.device({ driver: 'vhost-vsock-pci', id: 'sys-vsock', 'guest-cid': vsock.cid, ...pci.expressPlace() })
+/** Sockets between guest and host that were there before anything was plugged in. */
+export function addVsock(list: ArgumentList, pci: PciBus, input: ArgvInput): void {
+  const { vsock } = input.definition
+  if (vsock !== null && !pci.isPlugged(vsock, true)) list.device(vsockOf(vsock, input, pci.expressPlace()))
+  else if (emptyPlacesOf(input.definition, 'vsock').length > 0) pci.expressPlace()
 }
 
-/** Devices of the host’s PCI buses. Throws `CAPABILITY_MISSING` where they can’t be had: only KVM on Linux gives a guest’s memory to a device. */
-export function addPassedDevices(list: ArgumentList, pci: PciBus, { definition, platform, accelerator }: ArgvInput): void {
-  for (const { id, address } of definition.pciDevices) {
-    if (platform !== 'linux' || accelerator !== 'kvm') throw new RingsideError('CAPABILITY_MISSING', 'Devices of this computer can be passed on with KVM on Linux only.', { hint: 'Take them out of the machine’s hardware.' })
-    list.device({ driver: 'vfio-pci', id, host: address, ...pci.passedPlace() })
+export function addPluggedVsock(list: ArgumentList, pci: PciBus, input: ArgvInput): void {
+  const { vsock } = input.definition
+  if (vsock !== null && pci.isPlugged(vsock, true)) list.device(vsockOf(vsock, input, pci.sparePlace(vsock.slot)))
+}
+
+/** Throws `CAPABILITY_MISSING` on a host that is not Linux: the kernel does the work. */
+function vsockOf(vsock: Vsock, { platform }: ArgvInput, place: JsonObject): JsonObject & { driver: string; id: string } {
+  if (platform !== 'linux') throw new RingsideError('CAPABILITY_MISSING', 'Sockets between guest and host (vsock) are there on Linux only.', { hint: 'Switch them off in the machine’s hardware.' })
+  return vsockDevice(vsock, place)
+}
+
+/** As `-device` and `device_add` take it. */
+export function vsockDevice({ cid }: Pick<Vsock, 'cid'>, place: JsonObject): JsonObject & { driver: string; id: string } {
+  return { driver: 'vhost-vsock-pci', id: vsockId, 'guest-cid': cid, ...place }
+}
+
+/** Devices of the host’s PCI buses that were there before anything was plugged in. */
+export function addPassedDevices(list: ArgumentList, pci: PciBus, input: ArgvInput): void {
+  const places = new PlacesInOrder(emptyPlacesOf(input.definition, 'pci'), () => { pci.passedPlace() })
+  for (const device of input.definition.pciDevices) {
+    if (pci.isPlugged(device, true)) continue
+    if (device.slot === null) places.take()
+    list.device(passedOf(device, input, pci.passedPlace()))
   }
+  places.close()
+}
+
+export function addPluggedPassedDevices(list: ArgumentList, pci: PciBus, input: ArgvInput): void {
+  for (const device of input.definition.pciDevices) if (pci.isPlugged(device, true)) list.device(passedOf(device, input, pci.sparePlace(device.slot)))
+}
+
+/** Throws `CAPABILITY_MISSING` where they can’t be had: only KVM on Linux gives a guest’s memory to a device. */
+function passedOf(device: PciDevice, { platform, accelerator }: ArgvInput, place: JsonObject): JsonObject & { driver: string; id: string } {
+  if (platform !== 'linux' || accelerator !== 'kvm') throw new RingsideError('CAPABILITY_MISSING', 'Devices of this computer can be passed on with KVM on Linux only.', { hint: 'Take them out of the machine’s hardware.' })
+  return passedDevice(device, place)
+}
+
+/** As `-device` and `device_add` take it. */
+export function passedDevice({ id, address }: Pick<PciDevice, 'id' | 'address'>, place: JsonObject): JsonObject & { driver: string; id: string } {
+  return { driver: 'vfio-pci', id, host: address, ...place }
 }

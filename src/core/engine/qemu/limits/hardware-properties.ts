@@ -1,5 +1,5 @@
 import { type HardwareProperty, type MachineDefinition, processorsAtStart } from '@shared/model'
-import { luksObstacle, memfdObstacle } from '../argv'
+import { boardOf, luksObstacle, memfdObstacle } from '../argv'
 import {
   acceleratorChoices, aioChoices, backends, caches, cdromBuses, choicesOf, clocks, cpuModelChoices, diskBuses, displayModels, firmwareChoices, folderDriverChoices, formats, machineTypeChoices, maxProcessors, nicModels,
   ioThreads, pointers, priorities, soundModels, tpmModels, tpmVersions, usbControllers, watchdogActions, watchdogModels, zeroes,
@@ -19,7 +19,7 @@ const live = { possible: true, reason: null }
 export function hardwareProperties(definition: MachineDefinition, surroundings: HardwareSurroundings): HardwareProperty[] {
   return [
     ...systemProperties(surroundings), ...processorProperties(definition, surroundings), ...memoryProperties(definition, surroundings), ...bootProperties(), ...diskProperties(surroundings),
-    ...driveProperties(surroundings), ...nicProperties(surroundings), ...screenProperties(definition, surroundings), ...portProperties(definition, surroundings), ...hostProperties(surroundings),
+    ...driveProperties(surroundings), ...nicProperties(surroundings), ...screenProperties(definition, surroundings), ...portProperties(definition, surroundings), ...hostProperties(definition, surroundings),
   ]
 }
 
@@ -199,7 +199,8 @@ function tpmProperties({ tpm }: MachineDefinition, surroundings: HardwareSurroun
   ]
 }
 
-function hostProperties(surroundings: HardwareSurroundings): HardwareProperty[] {
+function hostProperties(definition: MachineDefinition, surroundings: HardwareSurroundings): HardwareProperty[] {
+  const stays = staysAsItIs(definition)
   const { host, qemu } = surroundings
   const vsock = host.platform !== 'linux' ? 'Only on Linux.' : (missing(surroundings, 'vhost-vsock-pci') ?? (host.vhostVsock ? null : 'This computer’s kernel offers none to you: /dev/vhost-vsock is not there or not yours. “sudo modprobe vhost_vsock” may help.'))
   const drivers = folderDriverChoices(surroundings)
@@ -210,7 +211,8 @@ function hostProperties(surroundings: HardwareSurroundings): HardwareProperty[] 
   return [
     property('guestAgent', 'Guest agent', 'org.qemu.guest_agent.0', 'A channel for qemu-guest-agent in the guest, which tells addresses and holds file systems still.', 'switch', { obstacle: missing(surroundings, 'virtio-serial-pci', 'virtserialport') }),
     property('clipboard', 'Shared clipboard', 'qemu-vdagent', 'Copy here, paste there, with spice-vdagent in the guest.', 'switch', { obstacle: missing(surroundings, 'virtio-serial-pci', 'virtserialport') ?? clipboard }),
-    property('vsock.cid', 'Sockets between guest and host', 'vhost-vsock-pci guest-cid', 'The guest’s number; each running machine has its own.', 'number', { minimum: 3, maximum: 4_294_967_294, obstacle: vsock }),
+    property('vsock.cid', 'Sockets between guest and host', 'vhost-vsock-pci guest-cid', 'The guest’s number; each running machine has its own.', 'number', { minimum: 3, maximum: 4_294_967_294, live: stays, obstacle: vsock }),
+    property('vsock.slot', 'Port', 'bus', 'The spare port that they were plugged into while the machine ran.', 'number', { minimum: 0, maximum: 31, obstacle: 'Ringside gives it when they are plugged in.' }),
     property('usbDevices.*.id', 'Name', 'id', 'What the device is called here and in QEMU.', 'text', { obstacle: usb }),
     property('usbDevices.*.vendorId', 'Vendor', 'usb-host vendorid', 'Four digits, as lsusb shows them. The guest gets the device whenever it is plugged in.', 'text', { obstacle: usb }),
     property('usbDevices.*.productId', 'Product', 'usb-host productid', 'Four digits, as lsusb shows them.', 'text', { obstacle: usb }),
@@ -218,16 +220,22 @@ function hostProperties(surroundings: HardwareSurroundings): HardwareProperty[] 
     property('usbDevices.*.slot', 'Port in the guest', 'port', 'The port of the guest’s controller that it was plugged into while the machine ran.', 'number', { minimum: 0, maximum: 31, obstacle: 'Ringside gives it when a device is plugged in.' }),
     property('usbDevices.*.name', 'Description', 'name', 'What people call the device.', 'text', { obstacle: usb }),
     property('sharedFolders.*.id', 'Name', 'fsdev id', 'What the folder is called here and in QEMU.', 'text', { obstacle: shared }),
-    property('sharedFolders.*.tag', 'Tag', 'mount_tag', 'The guest mounts it by that: mount -t virtiofs TAG /mnt, or mount -t 9p -o trans=virtio TAG /mnt.', 'text', { obstacle: shared }),
-    property('sharedFolders.*.path', 'Folder', '-fsdev path, virtiofsd --shared-dir', 'The folder of this computer. While it is mounted the machine’s memory can’t be saved.', 'text', { obstacle: shared }),
-    property('sharedFolders.*.readOnly', 'Read-only', 'readonly', 'The guest can’t write to it.', 'switch', { obstacle: shared }),
-    property('sharedFolders.*.driver', 'Way', 'vhost-user-fs-pci, virtio-9p-pci', 'How the guest reaches it. virtiofs is faster, and a machine with it is not saved to disk: its snapshots are of the disks.', 'choice', { choices: shared === null ? drivers : drivers.map((driver) => ({ ...driver, obstacle: null })), obstacle: shared }),
+    property('sharedFolders.*.tag', 'Tag', 'mount_tag', 'The guest mounts it by that: mount -t virtiofs TAG /mnt, or mount -t 9p -o trans=virtio TAG /mnt.', 'text', { live: stays, obstacle: shared }),
+    property('sharedFolders.*.path', 'Folder', '-fsdev path, virtiofsd --shared-dir', 'The folder of this computer. While it is mounted the machine’s memory can’t be saved.', 'text', { live: stays, obstacle: shared }),
+    property('sharedFolders.*.readOnly', 'Read-only', 'readonly', 'The guest can’t write to it.', 'switch', { live: stays, obstacle: shared }),
+    property('sharedFolders.*.driver', 'Way', 'vhost-user-fs-pci, virtio-9p-pci', 'How the guest reaches it. virtiofs is faster, and a machine with it is not saved to disk: its snapshots are of the disks.', 'choice', { choices: shared === null ? drivers : drivers.map((driver) => ({ ...driver, obstacle: null })), live: stays, obstacle: shared }),
     property('sharedFolders.*.slot', 'Port', 'bus', 'The spare port that it was plugged into while the machine ran.', 'number', { minimum: 0, maximum: 31, obstacle: 'Ringside gives it when a folder is shared.' }),
     property('pciDevices.*.id', 'Name', 'id', 'What the device is called here and in QEMU.', 'text', { obstacle: passed }),
-    property('pciDevices.*.address', 'Device', 'vfio-pci host', 'Where it is on this computer. The guest has it to itself while the machine runs.', 'text', { obstacle: passed }),
+    property('pciDevices.*.address', 'Device', 'vfio-pci host', 'Where it is on this computer. The guest has it to itself while the machine runs.', 'text', { live: stays, obstacle: passed }),
     property('pciDevices.*.name', 'Description', 'name', 'What people call the device.', 'text', { obstacle: passed }),
+    property('pciDevices.*.slot', 'Port in the guest', 'bus', 'The spare port that it was plugged into while the machine ran.', 'number', { minimum: 0, maximum: 31, obstacle: 'Ringside gives it when a device is plugged in.' }),
     property('rawArguments', 'Arguments of your own', 'qemu-system-x86_64 …', 'Passed to QEMU as they are, after all others. What they do is not looked after.', 'list'),
   ]
+}
+
+/** Of what comes and goes whole. */
+function staysAsItIs({ machineType }: MachineDefinition): HardwareProperty['live'] {
+  return boardOf(machineType).pcie ? { possible: false, reason: 'What the guest has stays as it is until the next start; taken out and added anew it changes at once.' } : atNextStart
 }
 
 /** Why no device of this computer’s PCI buses can be given to a guest, a sentence; null: some may. */

@@ -78,7 +78,7 @@ describe('every property of the schema', () => {
 
 /** What is not on the command line: names for people, what is set over QMP before the guest runs (see the specs with guests), and what the golden of plugged devices shows. */
 const outsideArgv = [
-  'osId', 'usbDevices.*.name', 'usbDevices.*.slot', 'sharedFolders.*.slot', 'pciDevices.*.name', 'nics.*.linkUp', 'memory.targetMiB', 'processors.priority', 'processors.limitPercent', 'nics.*.slot', 'disks.*.slot', 'clipboard', 'firmware.nvram', 'firmware.secureBoot', 'tpm.state',
+  'osId', 'usbDevices.*.name', 'usbDevices.*.slot', 'sharedFolders.*.slot', 'vsock.slot', 'pciDevices.*.slot', 'pciDevices.*.name', 'nics.*.linkUp', 'memory.targetMiB', 'processors.priority', 'processors.limitPercent', 'nics.*.slot', 'disks.*.slot', 'clipboard', 'firmware.nvram', 'firmware.secureBoot', 'tpm.state',
   ...['bytesPerSecond', 'bytesReadPerSecond', 'bytesWrittenPerSecond', 'requestsPerSecond', 'readsPerSecond', 'writesPerSecond'].map((name) => `disks.*.limits.${name}`),
 ]
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { RingsideError } from '@shared/errors'
 import type { Disk, ImageLocation, MachineDefinition, Nic, UsbDevice } from '@shared/model'
 import { type LiveChange, withLiveChange } from '../../live-change'
-import { keyOfNode, nicBackend, nicDevice, pluggedDiskDevice, pluggedMemoryId, queueService, type BlockNode, takesPort, usbHostDevice } from '../argv'
+import { keyOfNode, nicBackend, nicDevice, pluggedDiskDevice, pluggedMemoryId, queueService, type BlockNode, takesPort, usbHostDevice, vsockId } from '../argv'
 import { ArgumentList } from '../argv/argument-list'
 import { addDiskNodes, cdromNodes } from '../argv/block-nodes'
 import { driveNode } from '../argv/node-names'
@@ -14,11 +14,15 @@ import { limitTime, prioritise, setLink, setMemoryTarget } from './first-setting
 import { blockCommandMs, closeNodes, nodeFiles } from './layers'
 import { deviceIds, explained, hasDevice, letGo, type LiveMachine, placeOf, requireNoDevice, unplug } from './live-devices'
 import { plugFolder, removeFolderParts } from './live-folders'
+import { plugPci, plugVsock, vsockLabel } from './live-host-devices'
 import { lastProcessor, plugProcessor, pluggedProcessors } from './processors'
 import { imagePath } from './run-files'
 
 /** How long a guest may take to unlock a CD drive after its button was pressed. */
 const trayPatienceMs = 5000
+
+/** A device goes, and the guest is asked to let go of it. */
+type Departure = Extract<LiveChange, { kind: 'unplugDisk' | 'unplugNic' | 'unplugFolder' | 'unplugVsock' | 'unplugPci' }>
 
 /** Makes one change. See `EngineHardware`. */
 export async function makeLiveChange(machine: LiveMachine, change: LiveChange): Promise<void> {
@@ -35,6 +39,7 @@ export async function makeLiveChange(machine: LiveMachine, change: LiveChange): 
       return plugNic(machine, change.nic)
     case 'unplugNic':
     case 'unplugFolder':
+    case 'unplugPci':
       await unplug(machine, change.id)
       return removeParts(machine, change)
     case 'setLink':
@@ -46,6 +51,12 @@ export async function makeLiveChange(machine: LiveMachine, change: LiveChange): 
       return unplugUsb(machine.qmp, change.id)
     case 'plugFolder':
       return plugFolder(machine, change.folder)
+    case 'plugVsock':
+      return plugVsock(machine, change.vsock)
+    case 'unplugVsock':
+      return unplug(machine, vsockId, vsockLabel)
+    case 'plugPci':
+      return plugPci(machine, change.device)
     case 'changeMedium':
       requireDevice(machine.definition.cdroms, change.id)
       return changeMedium(machine, change.id, change.image, change.force)
@@ -162,15 +173,26 @@ async function unplugProcessor(machine: LiveMachine, plugged: number): Promise<v
 }
 
 /** What a device that the guest has let go of leaves in QEMU and beside it. */
-export function removeParts(machine: Pick<LiveMachine, 'qmp' | 'definition' | 'folders'>, { kind, id }: { kind: 'unplugDisk' | 'unplugNic' | 'unplugFolder'; id: string }): Promise<void> {
-  switch (kind) {
+export async function removeParts(machine: Pick<LiveMachine, 'qmp' | 'definition' | 'folders'>, change: Departure): Promise<void> {
+  switch (change.kind) {
     case 'unplugDisk':
-      return removeDiskNodes(machine, id)
+      return removeDiskNodes(machine, change.id)
     case 'unplugNic':
-      return removeBackend(machine.qmp, id)
+      return removeBackend(machine.qmp, change.id)
     case 'unplugFolder':
-      return removeFolderParts(machine, id)
+      return removeFolderParts(machine, change.id)
+    case 'unplugVsock':
+    case 'unplugPci':
+      return
   }
+}
+
+/** The change by which a device is gone that the guest let go of; null: it is none of the machine’s, or nobody waits for a guest to let go of such. */
+export function departureOf({ disks, nics, sharedFolders, pciDevices, vsock }: MachineDefinition, id: string): Departure | null {
+  const lists = [['unplugDisk', disks], ['unplugNic', nics], ['unplugFolder', sharedFolders], ['unplugPci', pciDevices]] as const
+  const [kind] = lists.find(([, devices]) => devices.some((device) => device.id === id)) ?? []
+  if (kind !== undefined) return { kind, id }
+  return id === vsockId && vsock !== null ? { kind: 'unplugVsock' } : null
 }
 
 /** Whatever of a disk's files QEMU still has open, newest first: each reads from the next. */
@@ -244,8 +266,9 @@ async function driveOf(qmp: QmpClient, id: string): Promise<{ inserted?: { file:
 export async function recoverHardware({ qmp, plan, definition, ...machine }: LiveMachine): Promise<MachineDefinition> {
   const { tell } = machine
   const ids = await deviceIds(qmp)
-  const gone = (devices: readonly { id: string }[], kind: 'unplugDisk' | 'unplugNic' | 'unplugUsb' | 'unplugFolder'): LiveChange[] => devices.flatMap(({ id }) => (ids.has(id) ? [] : [{ kind, id }]))
-  const there = [...gone(definition.disks, 'unplugDisk'), ...gone(definition.nics, 'unplugNic'), ...gone(definition.usbDevices, 'unplugUsb'), ...gone(definition.sharedFolders, 'unplugFolder')].reduce(withLiveChange, definition)
+  const gone = (devices: readonly { id: string }[], kind: 'unplugDisk' | 'unplugNic' | 'unplugUsb' | 'unplugFolder' | 'unplugPci'): LiveChange[] => devices.flatMap(({ id }) => (ids.has(id) ? [] : [{ kind, id }]))
+  const vsock: LiveChange[] = definition.vsock === null || ids.has(vsockId) ? [] : [{ kind: 'unplugVsock' }]
+  const there = [...vsock, ...gone(definition.disks, 'unplugDisk'), ...gone(definition.nics, 'unplugNic'), ...gone(definition.usbDevices, 'unplugUsb'), ...gone(definition.sharedFolders, 'unplugFolder'), ...gone(definition.pciDevices, 'unplugPci')].reduce(withLiveChange, definition)
   for (const { id } of definition.disks) if (!ids.has(id)) await removeDiskNodes({ qmp, definition }, id)
   for (const { id } of definition.nics) if (!ids.has(id)) await removeBackend(qmp, id)
   for (const { id } of definition.sharedFolders) if (!ids.has(id)) await removeFolderParts({ qmp, folders: machine.folders }, id)

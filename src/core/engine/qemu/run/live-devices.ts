@@ -23,9 +23,9 @@ export interface LiveMachine {
 }
 
 /** Asks the guest to let go of a device, and waits until it has. Throws `GUEST_FAILED` when it does not. */
-export async function unplug(machine: LiveMachine, id: string): Promise<void> {
+export async function unplug(machine: LiveMachine, id: string, label = `“${id}”`): Promise<void> {
   if (!(await hasDevice(machine.qmp, id))) return
-  await letGo(machine, { id, label: `“${id}”`, isThere: () => hasDevice(machine.qmp, id) })
+  await letGo(machine, { id, label, isThere: () => hasDevice(machine.qmp, id) })
 }
 
 /** @param device `id`: its id in QEMU, or its path where it has none */

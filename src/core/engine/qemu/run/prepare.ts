@@ -1,15 +1,12 @@
-import { constants } from 'node:fs'
-import { access } from 'node:fs/promises'
 import { RingsideError } from '@shared/errors'
 import { consolePortCount, type MachineDefinition } from '@shared/model'
 import { isFirstNvram } from '../../../library/paths'
-import { listPciDevices } from '../../../host-devices'
 import type { LaunchPlan } from '../../engine'
 import { buildArgv, type ArgvInput, type BuiltArgv, type ImageFacts } from '../argv'
-import { vsockPath } from '../limits/surroundings'
 import { checkFile, checkImage } from '../image/check-image'
 import { inheritedKey } from '../process/qemu-process'
 import { chooseAudioDriver } from './audio-driver'
+import { checkPassedDevices, checkVsock } from './check-host-devices'
 import { checkSharedFolders } from './check-shared-folders'
 import type { RunEndpoints } from './endpoints'
 import { hasNvram } from './nvram'
@@ -98,24 +95,4 @@ export function requireTpmProgram({ tpm }: Pick<LaunchPlan['qemu'], 'tpm'>): str
   throw new RingsideError('CAPABILITY_MISSING', `The machine has a TPM. ${tpm?.obstacle ?? 'The program that plays it, swtpm, was not looked for.'}`, {
     hint: tpm?.remedy ?? 'Take the TPM out of the machine’s hardware; its state is kept.',
   })
-}
-
-async function checkVsock({ vsock }: MachineDefinition): Promise<void> {
-  if (vsock === null || process.platform !== 'linux') return
-  await access(vsockPath, constants.R_OK | constants.W_OK).catch((cause: unknown) => {
-    throw new RingsideError('CAPABILITY_MISSING', `The machine has sockets to the host (vsock), and this computer’s kernel offers none to you: ${vsockPath}`, {
-      path: vsockPath, hint: 'Run “sudo modprobe vhost_vsock”, or switch them off in the machine’s hardware.',
-    }, { cause })
-  })
-}
-
-/** Throws `CAPABILITY_MISSING` with the first device that can’t be passed on now: QEMU would end with the kernel’s bare error. */
-async function checkPassedDevices({ pciDevices }: MachineDefinition): Promise<void> {
-  if (pciDevices.length === 0) return
-  const { pci, pciProblem } = await listPciDevices()
-  for (const { address, name } of pciDevices) {
-    const found = pci.find((device) => device.address === address)
-    const obstacle = pciProblem ?? (found === undefined ? { message: 'This computer has it no more.', remedy: 'Take it out of the machine’s hardware.' } : found.obstacle)
-    if (obstacle !== null) throw new RingsideError('CAPABILITY_MISSING', `“${name || address}” can’t be passed on to the guest. ${obstacle.message}`, obstacle.remedy === null ? {} : { hint: obstacle.remedy })
-  }
 }

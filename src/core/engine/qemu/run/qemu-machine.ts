@@ -4,6 +4,7 @@ import { RingsideError } from '@shared/errors'
 import type { Disk, MachineDefinition, MetricsSample } from '@shared/model'
 import type { BackupOrder, BackupTaken, DiskCopy, EngineEvent, LaunchPlan, PullRequest, RunningMachine, SavedRun, SnapshotOrder, SnapshotTaken, TrackedDisk } from '../../engine'
 import { type LiveChange, withLiveChange } from '../../live-change'
+import { vsockId } from '../argv'
 import { connectEndpoint } from '../endpoint'
 import { groupOf, removeGroup } from '../process/control-groups'
 import { timeGroup } from './first-settings'
@@ -25,7 +26,7 @@ import { keepMarks, readDrives, readTracked } from './marks'
 import { DiskMove, diskFiles, keptByRecord, withMovedDisks } from './move-disk'
 import { pullLayer } from './pull-layer'
 import { resizeDisk } from './resize-disk'
-import { makeLiveChange, recoverHardware, removeParts } from './live-changes'
+import { departureOf, makeLiveChange, recoverHardware, removeParts } from './live-changes'
 import type { LiveMachine } from './live-devices'
 import { pluggedProcessors } from './processors'
 import { recoverRun } from './recover-run'
@@ -320,7 +321,7 @@ export class QemuMachine implements RunningMachine {
 
   async changeHardware(change: LiveChange): Promise<void> {
     if (this.#hold !== null) throw new RingsideError('ILLEGAL_STATE', 'The machine is being saved, or a snapshot of it taken.', { state: 'saving' })
-    this.#changing = change.kind === 'unplugDisk' || change.kind === 'unplugNic' || change.kind === 'unplugUsb' || change.kind === 'unplugFolder' ? change.id : change.kind === 'unplugProcessor' ? 'processor' : null
+    this.#changing = change.kind === 'unplugDisk' || change.kind === 'unplugNic' || change.kind === 'unplugUsb' || change.kind === 'unplugFolder' || change.kind === 'unplugPci' ? change.id : change.kind === 'unplugVsock' ? vsockId : change.kind === 'unplugProcessor' ? 'processor' : null
     try {
       await makeLiveChange(this.#live, change)
       this.#nowHas(withLiveChange(this.#parts.plan.definition, change))
@@ -351,9 +352,8 @@ export class QemuMachine implements RunningMachine {
       this.#events.emit({ type: 'unplugged', change })
     }
     if (id === undefined || this.#changing === id) return
-    const kind = definition.disks.some((disk) => disk.id === id) ? 'unplugDisk' : definition.nics.some((nic) => nic.id === id) ? 'unplugNic' : definition.sharedFolders.some((folder) => folder.id === id) ? 'unplugFolder' : null
-    if (kind === null) return
-    const change = { kind, id } as const
+    const change = departureOf(definition, id)
+    if (change === null) return
     await removeParts(this.#live, change)
     this.#nowHas(withLiveChange(this.#parts.plan.definition, change))
     this.#events.emit({ type: 'unplugged', change })

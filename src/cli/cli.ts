@@ -62,6 +62,30 @@ export class ExitWith extends Error {
 
 export type Register = (cli: Cli) => void
 
+/** What declares the commands of a program, each with the options that all of them have. */
+export function declaring(program: Command): Pick<Cli, 'command' | 'group' | 'add'> {
+  const declare = (parent: Command, nameAndArguments: string, description: string): Command =>
+    parent
+      .command(nameAndArguments)
+      .description(description)
+      .addOption(new Option('--json', 'print the answer as JSON, and errors as JSON on standard error'))
+      // Every command may come to need it; said once, below the help of all.
+      .addOption(new Option('--passphrase-file <file>', 'where the passphrase of encrypted disks is').hideHelp())
+      .addOption(new Option('--data <folder>', 'folder of the library and the settings').env('RINGSIDE_DATA'))
+
+  return {
+    command: (nameAndArguments, description) => declare(program, nameAndArguments, description),
+    group(name, description) {
+      const parent = program.command(name).description(description)
+      return { command: (nameAndArguments, text) => declare(parent, nameAndArguments, text) }
+    },
+    add(command) {
+      program.addCommand(command)
+      return command
+    },
+  }
+}
+
 /**
  * Runs one command line.
  * @param args without the program's own name
@@ -77,27 +101,10 @@ export async function runCli(args: readonly string[], options: CliOptions, versi
     .configureOutput({ writeOut: (text) => void terminal.stdout.write(text), writeErr: (text) => void (wantsJson(args) || terminal.stderr.write(text)) })
     .exitOverride()
 
-  const declare = (parent: Command, nameAndArguments: string, description: string): Command =>
-    parent
-      .command(nameAndArguments)
-      .description(description)
-      .addOption(new Option('--json', 'print the answer as JSON, and errors as JSON on standard error'))
-      // Every command may come to need it; said once, below the help of all.
-      .addOption(new Option('--passphrase-file <file>', 'where the passphrase of encrypted disks is').hideHelp())
-      .addOption(new Option('--data <folder>', 'folder of the library and the settings').env('RINGSIDE_DATA'))
-
   const cli: Cli = {
     terminal,
     signal,
-    command: (nameAndArguments, description) => declare(program, nameAndArguments, description),
-    group(name, description) {
-      const parent = program.command(name).description(description)
-      return { command: (nameAndArguments, text) => declare(parent, nameAndArguments, text) }
-    },
-    add(command) {
-      program.addCommand(command)
-      return command
-    },
+    ...declaring(program),
     async perform(command, work) {
       const { json, data, passphraseFile } = command.opts<{ json?: boolean; data?: string; passphraseFile?: string }>()
       const connected = await options.connect(data)

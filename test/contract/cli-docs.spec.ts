@@ -3,33 +3,16 @@ import { join } from 'node:path'
 import { Command } from 'commander'
 import { expect, test } from 'vitest'
 import { declareServe } from '@server/serve-command'
-import type { Cli } from '../../src/cli/cli'
+import { declaring, type Cli } from '../../src/cli/cli'
 import { commands } from '../../src/cli/commands'
 
 /** All commands as they are declared, without a host. */
 function declared(): Command[] {
-  const made: Command[] = []
-  const declare = (parent: Command, nameAndArguments: string, description: string): Command => {
-    const command = parent.command(nameAndArguments).description(description)
-    made.push(command)
-    return command
-  }
   const program = new Command('ringside')
-  const cli: Cli = {
-    terminal: process, signal: new AbortController().signal,
-    command: (nameAndArguments, description) => declare(program, nameAndArguments, description),
-    group(name, description) {
-      const parent = program.command(name).description(description)
-      return { command: (nameAndArguments, text) => declare(parent, nameAndArguments, text) }
-    },
-    add(command) {
-      made.push(command)
-      return command
-    },
-    perform: () => Promise.resolve(),
-  }
+  const cli: Cli = { terminal: process, signal: new AbortController().signal, ...declaring(program), perform: () => Promise.resolve() }
   for (const register of commands) register(cli)
-  return [...made, declareServe(program.command('serve'))]
+  declareServe(program.command('serve'))
+  return program.commands.flatMap((command) => (command.commands.length === 0 ? [command] : command.commands))
 }
 
 const nameOf = (command: Command): string => (command.parent === null || command.parent.parent === null ? command.name() : `${command.parent.name()} ${command.name()}`)

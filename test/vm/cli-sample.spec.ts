@@ -1,27 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import { PNG } from 'pngjs'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { MachineView } from '@shared/model'
-import { buildCommandLine, ringside, type CommandLine, type Outcome } from './support/command-line'
-import { processesNaming } from './support/processes'
-import { temporaryLibrary, TemporaryFolder, type TemporaryLibrary } from './support/temporary-folder'
+import { TemporaryFolder } from './support/temporary-folder'
+import { useCommandLine } from './support/use-command-line'
 
-let programs: CommandLine
-let library: TemporaryLibrary
-
-beforeAll(async () => {
-  programs = await buildCommandLine()
-  library = await temporaryLibrary()
-})
-afterAll(async () => {
-  const left = await processesNaming(library.runtime)
-  for (const { pid } of left) process.kill(pid, 'SIGKILL')
-  await library[Symbol.asyncDispose]()
-  await programs[Symbol.asyncDispose]()
-  expect(left).toEqual([])
-})
-
-const run = (...args: string[]): Promise<Outcome & { json: unknown }> => ringside(programs, library, args)
+const { run } = useCommandLine()
 
 test('the sample machine, from the command line alone and without a server: made, seen, saved, gone on with, deleted', async () => {
   const made = await run('sample', 'demo', '--start', '--json')

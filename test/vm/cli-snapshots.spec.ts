@@ -1,31 +1,16 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PNG } from 'pngjs'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { MachineView, Snapshot, SnapshotTree } from '@shared/model'
-import { buildCommandLine, ringside, type CommandLine, type Outcome } from './support/command-line'
-import { processesNaming } from './support/processes'
-import { temporaryLibrary, TemporaryFolder, type TemporaryLibrary } from './support/temporary-folder'
-
-let programs: CommandLine
-let library: TemporaryLibrary
+import { TemporaryFolder } from './support/temporary-folder'
+import { useCommandLine } from './support/use-command-line'
 
 /** Each of them some dozen commands, every one of which is a host of its own. */
 const storyMs = 240_000
 
-beforeAll(async () => {
-  programs = await buildCommandLine()
-  library = await temporaryLibrary()
-})
-afterAll(async () => {
-  const left = await processesNaming(library.runtime)
-  for (const { pid } of left) process.kill(pid, 'SIGKILL')
-  await library[Symbol.asyncDispose]()
-  await programs[Symbol.asyncDispose]()
-  expect(left).toEqual([])
-})
-
-const run = (...args: string[]): Promise<Outcome & { json: unknown }> => ringside(programs, library, args)
+const at = useCommandLine()
+const { run } = at
 /** The answer of a command that has to succeed. */
 const answer = async <T>(...args: string[]): Promise<T> => {
   const outcome = await run(...args, '--json')
@@ -155,7 +140,7 @@ test('machines from machines: a branch of a snapshot, a template with warm clone
   expect(await answer('clone', 'branch', 'copy')).toMatchObject({ state: 'stopped', definition: { origin: { kind: 'full' } } })
   for (const name of ['branch', 'shop-1']) await answer('stop', name, '--force')
   for (const name of ['branch', 'shop-1', 'copy']) await answer('delete', name, '--yes', '--permanently')
-  expect(await readdir(join(library.data, 'library'))).toEqual([])
+  expect(await readdir(join(at.library.data, 'library'))).toEqual([])
 }, storyMs)
 
 test('a disposable run leaves nothing, and a policy is kept', async () => {

@@ -1,37 +1,22 @@
 import { Duplex } from 'node:stream'
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { MachineView } from '@shared/model'
-import { buildCommandLine, ringside, Ringside, type CommandLine, type Outcome } from './support/command-line'
+import { Ringside, type Outcome } from './support/command-line'
 import { linuxGuest } from './support/guests'
 import { guestPowerButton, guestPrompt, guestReady } from './support/initrd'
-import { processesNaming } from './support/processes'
 import { SerialSession } from './support/serial-session'
-import { temporaryLibrary, type TemporaryLibrary } from './support/temporary-folder'
+import { useCommandLine } from './support/use-command-line'
 
 /* A whole operating system keeps its data, through the product from end to end: nothing below the command line is replaced. */
 
-let programs: CommandLine
-let library: TemporaryLibrary
-
-beforeAll(async () => {
-  programs = await buildCommandLine()
-  library = await temporaryLibrary()
-})
-afterAll(async () => {
-  const left = await processesNaming(library.runtime)
-  for (const { pid } of left) process.kill(pid, 'SIGKILL')
-  await library[Symbol.asyncDispose]()
-  await programs[Symbol.asyncDispose]()
-  expect(left).toEqual([])
-})
-
-const run = (...args: string[]): Promise<Outcome & { json: unknown }> => ringside(programs, library, [...args, '--json'])
+const at = useCommandLine()
+const run = (...args: string[]): Promise<Outcome & { json: unknown }> => at.run(...args, '--json')
 
 /** Talks with the guest through `ringside console`, and leaves the console again. */
 async function atConsole<Answer>(talk: (session: SerialSession) => Promise<Answer>): Promise<Answer> {
-  const command = new Ringside(programs.cli, ['console', 'linux'], library)
+  const command = new Ringside(at.programs.cli, ['console', 'linux'], at.library)
   const terminal = Duplex.from({ readable: command.child.stdout, writable: command.child.stdin })
   // Its two halves close when the command ends, not in turn.
   terminal.on('error', () => undefined)

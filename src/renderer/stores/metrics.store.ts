@@ -3,6 +3,7 @@ import type { MetricsSample } from '@shared/model'
 import { defineStore } from 'pinia'
 import { onScopeDispose, shallowReactive } from 'vue'
 import { useClient } from '../transport/client'
+import { countedUse } from '../transport/counted-use'
 import { keepSubscribed } from '../transport/subscription'
 
 /** How much history is kept for the graphs. */
@@ -16,8 +17,6 @@ export interface MetricsSeries {
 /** Readings of the running machines. The host only reads while somebody watches, so the subscription lives as long as a user of it does. */
 export const useMetricsStore = defineStore('metrics', () => {
   const byId = shallowReactive(new Map<string, MetricsSeries>())
-  let users = 0
-  let stop: (() => void) | null = null
 
   function take(event: MetricsEvent): void {
     const known = byId.get(event.id)?.samples ?? []
@@ -40,19 +39,7 @@ export const useMetricsStore = defineStore('metrics', () => {
     byId.delete(id)
   }
   /** Counts one user in; the returned function counts it out, once. */
-  function use(): () => void {
-    users += 1
-    stop ??= keepSubscribed<MetricsEvent>((signal) => useClient().metrics.watch(undefined, { signal }), take)
-    let counted = true
-    return () => {
-      if (!counted) return
-      counted = false
-      users -= 1
-      if (users > 0) return
-      stop?.()
-      stop = null
-    }
-  }
+  const use = countedUse(() => keepSubscribed<MetricsEvent>((signal) => useClient().metrics.watch(undefined, { signal }), take))
   return { get, latest, take, forget, use }
 })
 

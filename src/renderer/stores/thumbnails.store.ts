@@ -2,6 +2,7 @@ import type { ThumbnailEvent } from '@shared/contract'
 import { defineStore } from 'pinia'
 import { onScopeDispose, shallowReactive } from 'vue'
 import { useClient } from '../transport/client'
+import { countedUse } from '../transport/counted-use'
 import { keepSubscribed } from '../transport/subscription'
 
 /** A machine's screen in small. */
@@ -15,8 +16,6 @@ export interface Thumbnail {
 /** Small pictures of the machines' screens. The host takes them only while somebody watches. */
 export const useThumbnailsStore = defineStore('thumbnails', () => {
   const byId = shallowReactive(new Map<string, Thumbnail>())
-  let users = 0
-  let stop: (() => void) | null = null
 
   function take(event: ThumbnailEvent): void {
     if (event.pngBase64 !== null) {
@@ -33,19 +32,7 @@ export const useThumbnailsStore = defineStore('thumbnails', () => {
     byId.delete(id)
   }
   /** Counts one user in; the returned function counts it out, once. */
-  function use(): () => void {
-    users += 1
-    stop ??= keepSubscribed<ThumbnailEvent>((signal) => useClient().thumbnail.watch(undefined, { signal }), take)
-    let counted = true
-    return () => {
-      if (!counted) return
-      counted = false
-      users -= 1
-      if (users > 0) return
-      stop?.()
-      stop = null
-    }
-  }
+  const use = countedUse(() => keepSubscribed<ThumbnailEvent>((signal) => useClient().thumbnail.watch(undefined, { signal }), take))
   return { get, take, forget, use }
 })
 

@@ -1,9 +1,20 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { StorageOverview } from '@shared/model'
 import { startCli } from './cli-harness'
 import { useCli } from './frames'
 
 const { local, run } = useCli()
+
+/** A file that holds a passphrase. */
+async function secretFile(text: string): Promise<{ path: string } & AsyncDisposable> {
+  const made = await mkdtemp(join(tmpdir(), 'ringside-cli-'))
+  const path = join(made, 'secret')
+  await writeFile(path, text)
+  return { path, [Symbol.asyncDispose]: () => rm(made, { recursive: true }) }
+}
 const folder = '/home/ada/.local/share/Ringside/images'
 const paths = async (): Promise<string[]> => ((await run('disk', 'list', '--json')).json as StorageOverview).images.map(({ path }) => path)
 
@@ -59,6 +70,14 @@ test('a disk is named by its machine; what is not possible has its own exit code
   expect(await run('disk', 'decrypt', 'windows:disk0')).toMatchObject({ code: 4, stderr: expect.stringContaining('It is not encrypted.') as string })
   expect(await run('disk', 'encrypt', 'windows:disk0', '--original', 'trash')).toMatchObject({ code: 0, stderr: expect.stringContaining('The trash holds the old file, with everything in it unencrypted.') as string })
   expect((await run('disk', 'decrypt', 'windows:disk0')).code).toBe(0)
+})
+
+test('a full clone is encrypted anew or decrypted, a linked one is not', async () => {
+  await using own = await secretFile('seven green apples\n')
+  for (const wrong of [['--encrypt', '--decrypt'], ['--linked', '--encrypt'], ['--linked', '--decrypt'], ['--new-passphrase-file', own.path], ['--encrypt']]) expect((await run('clone', 'windows', 'copy', ...wrong)).code).toBe(2)
+  const disksOf = (result: { json: unknown }): unknown => (result.json as { definition: { disks: unknown } }).definition.disks
+  expect(disksOf(await run('clone', 'windows', 'sealed', '--encrypt', '--new-passphrase-file', own.path, '--json'))).toMatchObject([{ encrypted: true }])
+  expect(disksOf(await run('clone', 'windows', 'plain', '--decrypt', '--json'))).toMatchObject([{ encrypted: false }])
 })
 
 test('deleting asks, and a no leaves it', async () => {

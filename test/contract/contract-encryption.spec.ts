@@ -7,7 +7,7 @@ import { failure } from './transports'
 
 const { stopped: id } = fakeIds
 
-overBothTransports('passphrases', ({ client, host }) => {
+overBothTransports('passphrases', ({ client, host, ended }) => {
   test('a machine whose disks are encrypted says which it is, and goes on when it was unlocked', async () => {
     expect(await failure(client.machine.start({ id }))).toMatchObject({ code: 'KEY_REQUIRED', data: { machineId: id } })
     expect(await failure(client.encryption.unlock({ id, passphrase: 'no' }))).toMatchObject({ code: 'KEY_WRONG', data: { machineId: id } })
@@ -18,6 +18,16 @@ overBothTransports('passphrases', ({ client, host }) => {
   test('what makes a job of it asks before there is one', async () => {
     for (const asked of [client.snapshot.take({ id, name: 'a' }), client.machine.clone({ id, name: 'b', kind: 'full' })]) expect(await failure(asked)).toMatchObject({ code: 'KEY_REQUIRED' })
     expect(host.jobs.list().filter(({ machineId, kind }) => machineId === id || kind === 'machine.clone')).toEqual([])
+  })
+
+  test('a clone is as its original, has a passphrase of its own, or is not encrypted', async () => {
+    await client.encryption.unlock({ id, passphrase: fakePassphrase })
+    expect(await failure(client.machine.clone({ id, name: 'short', kind: 'full', encryption: { passphrase: 'short' } }))).toMatchObject({ code: 'INVALID_INPUT' })
+    for (const [name, encryption, encrypted] of [['kept', undefined, true], ['anew', { passphrase: 'seven green apples' }, true], ['plain', 'none', false]] as const) {
+      const job = await ended(await client.machine.clone({ id, name, kind: 'full', encryption }))
+      expect((await client.machine.get({ id: job.machineId ?? '' })).definition.disks, name).toMatchObject([{ encrypted }])
+      expect(JSON.stringify(job)).not.toContain('apples')
+    }
   })
 
   test('a key is remembered, forgotten, locked away and shown', async () => {

@@ -12,7 +12,7 @@ export function createFakeClones(trees: FakeTrees, snapshots: Pick<Snapshots, 't
   const { machines } = trees
 
   return {
-    async clone({ id, snapshotId, name, kind, warm }, job) {
+    async clone({ id, snapshotId, name, kind, warm, encryption }, job) {
       const source = trees.require(id, 'clone')
       if (machines.list().some(({ definition }) => definition.name.toLowerCase() === name.toLowerCase())) {
         throw new RingsideError('NAME_TAKEN', `A machine named “${name}” exists already; choose another name.`)
@@ -26,8 +26,9 @@ export function createFakeClones(trees: FakeTrees, snapshots: Pick<Snapshots, 't
       const base = needsBase ? await snapshots.take(id, { name: `Base of ${name}`, description: '', memory: warm, quiesce: false }, job) : null
       return trees.task(id, 'clone', kind === 'full' ? ['Copying disk0'] : ['Making layers'], job, () => {
         const cloneId = randomUUID()
+        const original = from?.definition ?? source.definition
         const definition: MachineDefinition = {
-          ...(from?.definition ?? source.definition), id: cloneId, name, createdAt: new Date().toISOString(), template: false, snapshotParentId: null, snapshotPolicy: null,
+          ...original, disks: original.disks.map((disk) => (encryption === undefined ? disk : { ...disk, encrypted: encryption !== 'none' })), id: cloneId, name, createdAt: new Date().toISOString(), template: false, snapshotParentId: null, snapshotPolicy: null,
           origin: { kind, machineId: id, machineName: source.definition.name, snapshotId: snapshotId ?? base?.id ?? null },
         }
         machines.add(fakeView(definition, warm ? 'saved' : 'stopped', warm ? { saved: { at: new Date().toISOString(), sizeBytes: source.saved?.sizeBytes ?? from?.snapshot.memory?.sizeBytes ?? 0, qemuVersion: '7.2.22' } } : {}))

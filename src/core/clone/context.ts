@@ -8,8 +8,8 @@ export interface CloneContext {
   /** Clones stand on snapshots, and are made with what those are made with. */
   readonly snapshots: SnapshotContext
   readonly catalog: OsCatalog
-  /** A clone's disks have the original's key, under a lock of its own. */
-  readonly diskKeys: Pick<DiskKeys, 'find' | 'hold'>
+  /** A clone's disks have the original's key, under a lock of its own, or another one. */
+  readonly diskKeys: Pick<DiskKeys, 'find' | 'hold' | 'lockNew' | 'remember' | 'support'>
   /** Says that something about a machine's snapshots is other than it was. */
   readonly snapshotsChanged: (machineId: string) => void
   /** Awaited between the steps of everything that changes files. */

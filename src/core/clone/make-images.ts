@@ -19,6 +19,8 @@ export interface ImageMaking {
   readonly original: { readonly machineFolder: string; readonly baseFolders: readonly string[] }
   /** The clone's folder while it has a temporary name; `disks/` and `firmware/` are there. */
   readonly folder: string
+  /** The clone's own disk key; null: it has none but the original's. */
+  readonly newKey: string | null
   readonly reporter: Pick<JobReporter, 'report'>
   readonly signal: AbortSignal
 }
@@ -43,7 +45,8 @@ export async function makeImages(plan: ClonePlan, making: ImageMaking): Promise<
     if (image.key === nvramLayer && !(await hasNvram(image.from))) continue
     const { backing } = await checkImage({ path: image.from, format: image.format, readOnly: true, label: image.label, encrypted: image.encrypted }, original)
     signal.throwIfAborted()
-    const isWhole = backing.length === 0 && image.format === 'qcow2'
+    const stays = image.encryption === 'keep' || (image.encryption === 'none' && !image.encrypted)
+    const isWhole = backing.length === 0 && image.format === 'qcow2' && stays
     if (!isWhole || !(await shareBlocks(image.from, join(folder, ...image.to.split('/'))))) copies.push(await copyWork(image, making))
   }
   for (const image of plan.overlays) await makeOverlay(image, making)
@@ -68,21 +71,26 @@ async function runAll(works: readonly Work[], { reporter, folder, signal }: Imag
   }
 }
 
-async function copyWork({ from, format, to, label }: ImagePlan, { tool, folder, signal }: ImageMaking): Promise<Work> {
+async function copyWork({ from, format, encryption, to, label }: ImagePlan, { tool, folder, newKey, signal }: ImageMaking): Promise<Work> {
   const target = join(folder, ...to.split('/'))
   return {
     bytes: (await tool.measure(from, format, 'qcow2')).requiredBytes,
-    step: `Copying the ${label}`,
+    step: `${{ keep: 'Copying', new: 'Encrypting', none: 'Copying' }[encryption]} the ${label}`,
     async run(onProgress) {
       let noted: Promise<void> = Promise.resolve()
       await tool.convert({
-        source: from, sourceFormat: format, target, targetFormat: 'qcow2', options: newDiskOptions, onProgress, signal,
+        source: from, sourceFormat: format, target, targetFormat: 'qcow2', options: newDiskOptions, onProgress, signal, encryption: encryption === 'new' ? { key: ownKey(newKey) } : encryption,
         // Should this process be killed, whoever clears the folder away ends that one first.
         onStarted: (pid) => { noted = noteHelper(folder, pid).catch(() => undefined) },
       }).finally(() => noted)
       await syncFile(target)
     },
   }
+}
+
+function ownKey(key: string | null): string {
+  if (key === null) throw new RingsideError('INTERNAL', 'A clone’s disks were to be encrypted without a key.')
+  return key
 }
 
 async function fileWork({ from, to }: ClonePlan['files'][number], { folder, signal }: ImageMaking): Promise<Work> {

@@ -56,9 +56,9 @@ test('full: every disk is written out, from wherever it lies; what is only read 
   }))
   expect(plan.overlays).toEqual([])
   expect(plan.copies).toEqual([
-    { key: 'system', label: 'disk “system”', from: `${folder}/disks/system.raw`, format: 'raw', encrypted: false, to: 'disks/system.qcow2' },
-    { key: 'data', label: 'disk “data”', from: '/data/data.vmdk', format: 'vmdk', encrypted: false, to: 'disks/data.qcow2' },
-    { key: 'help', label: 'disk “help”', from: `${folder}/disks/help.qcow2`, format: 'qcow2', encrypted: false, to: 'disks/help.qcow2' },
+    { key: 'system', label: 'disk “system”', from: `${folder}/disks/system.raw`, format: 'raw', encrypted: false, encryption: 'keep', to: 'disks/system.qcow2' },
+    { key: 'data', label: 'disk “data”', from: '/data/data.vmdk', format: 'vmdk', encrypted: false, encryption: 'keep', to: 'disks/data.qcow2' },
+    { key: 'help', label: 'disk “help”', from: `${folder}/disks/help.qcow2`, format: 'qcow2', encrypted: false, encryption: 'keep', to: 'disks/help.qcow2' },
   ])
   expect(plan.definition.disks).toMatchObject([
     { id: 'system', image: { kind: 'own', path: 'disks/system.qcow2' }, format: 'qcow2', readOnly: false },
@@ -66,6 +66,20 @@ test('full: every disk is written out, from wherever it lies; what is only read 
     { id: 'tools', image: { kind: 'external', path: '/data/tools.img' }, format: 'raw', readOnly: true },
     { id: 'help', image: { kind: 'own', path: 'disks/help.qcow2' }, format: 'qcow2', readOnly: true },
   ])
+})
+
+test('the disks of a full clone are encrypted with its own key or plain, where that is wanted; what is only read elsewhere stays as it is', () => {
+  const disks: z.input<typeof Disk>[] = [
+    { id: 'disk0', image: { kind: 'own', path: 'disks/disk0.qcow2' }, format: 'qcow2', bus: 'virtio-blk', encrypted: true },
+    { id: 'tools', image: { kind: 'external', path: '/data/tools.img' }, format: 'raw', bus: 'sata', readOnly: true },
+  ]
+  for (const [encryption, encrypted] of [['new', true], ['none', false], [undefined, true]] as const) {
+    const plan = planClone({ ...blueprint('full', { disks }), encryption })
+    expect(plan.definition.disks.map((disk) => disk.encrypted)).toEqual([encrypted, false])
+    expect(plan.copies.map((copy) => copy.encryption)).toEqual([encryption ?? 'keep', 'keep'])
+    expect(warmDefinition(definitionOf({ disks: disks.slice(0, 1) }), plan.definition).disks[0]?.encrypted).toBe(encrypted)
+  }
+  expect(() => planClone({ ...blueprint('full', { disks: disks.slice(1) }), encryption: 'new' })).toThrow(expect.objectContaining({ code: 'INVALID_INPUT' }))
 })
 
 test('linked: layers upon what the original has, and the small variables of its own', () => {

@@ -23,6 +23,8 @@ export interface CloneBlueprint {
   readonly folder: string
   readonly identity: CloneIdentity
   readonly origin: MachineOrigin
+  /** Of the disks that are copied. Absent: as they are. */
+  readonly encryption?: 'new' | 'none' | undefined
 }
 
 /** An image of the original, and the one that the clone gets for it. */
@@ -35,6 +37,8 @@ export interface ImagePlan {
   readonly from: string
   readonly format: DiskFormat
   readonly encrypted: boolean
+  /** What becomes of it in the clone: as it is, encrypted with the clone's own key, or plain. */
+  readonly encryption: 'keep' | 'new' | 'none'
   /** From the clone's folder; a qcow2. */
   readonly to: string
 }
@@ -54,24 +58,25 @@ export interface ClonePlan {
 /**
  * What a clone consists of, and how each part of it comes to be. Pure. What lies elsewhere and is only read stays where it is; everything else
  * becomes the clone's own.
- * Throws `IMAGE_UNSUPPORTED` for a disk that a linked clone can't stand on.
+ * Throws `IMAGE_UNSUPPORTED` for a disk that a linked clone can't stand on, `INVALID_INPUT` where nothing could be encrypted.
  */
-export function planClone({ source, folder, identity, origin }: CloneBlueprint): ClonePlan {
+export function planClone({ source, folder, identity, origin, encryption }: CloneBlueprint): ClonePlan {
   const overlays: ImagePlan[] = []
   const copies: ImagePlan[] = []
   const disks = source.disks.map((disk) => {
     if (disk.readOnly && disk.image.kind === 'external') return disk
     const to = ownDiskPath(`${disk.id}.qcow2`)
-    const image: ImagePlan = { key: disk.id, label: `disk “${disk.id}”`, from: imagePath(folder, disk.image), format: disk.format, encrypted: disk.encrypted, to }
+    const image: ImagePlan = { key: disk.id, label: `disk “${disk.id}”`, from: imagePath(folder, disk.image), format: disk.format, encrypted: disk.encrypted, encryption: encryption ?? 'keep', to }
     if (origin.kind === 'linked' && canStandOn(disk, image.from)) overlays.push(image)
     else copies.push(image)
-    return { ...disk, image: { kind: 'own' as const, path: to }, format: 'qcow2' as const }
+    return { ...disk, image: { kind: 'own' as const, path: to }, format: 'qcow2' as const, encrypted: encryption === undefined ? disk.encrypted : encryption === 'new' }
   })
+  if (encryption === 'new' && copies.length === 0) throw new RingsideError('INVALID_INPUT', `“${identity.name}” would have no disk of its own that could be encrypted.`, { hint: 'Leave the encryption out.' })
   const { firmware, boot: { kernel } } = source
   const tpmState = source.tpm === null ? null : tpmStatePath(tpmLine(source.tpm.state))
   if (firmware.type === 'uefi') {
     // Small, and so not worth reading from another machine for.
-    copies.push({ key: nvramLayer, label: 'store of UEFI variables', from: imagePath(folder, { kind: 'own', path: firmware.nvram }), format: 'qcow2', encrypted: false, to: firstNvramPath })
+    copies.push({ key: nvramLayer, label: 'store of UEFI variables', from: imagePath(folder, { kind: 'own', path: firmware.nvram }), format: 'qcow2', encrypted: false, encryption: 'keep', to: firstNvramPath })
   }
   const others = [...source.cdroms.map(({ image }) => image), kernel?.kernel ?? null, kernel?.initrd ?? null]
   return {
@@ -95,7 +100,7 @@ export function warmDefinition(running: MachineDefinition, clone: MachineDefinit
   const imageOf = (disk: Disk): Disk => {
     const own = clone.disks.find(({ id }) => id === disk.id)
     if (own === undefined) throw new RingsideError('INTERNAL', `The clone has no disk “${disk.id}”, which its guest has in its memory.`)
-    return { ...disk, image: own.image, format: own.format }
+    return { ...disk, image: own.image, format: own.format, encrypted: own.encrypted }
   }
   const { id, name, notes, createdAt, createdBy, origin } = clone
   return {

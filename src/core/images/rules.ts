@@ -32,9 +32,9 @@ export function whyNot(kind: DiskWorkKind, image: KnownImage): string | null {
     case 'move':
       return unreadable(image) ?? encryptedAnd(image, 'only files in the machine’s own folder can be') ?? notMovable(image)
     case 'encrypt':
-      return unreadable(image) ?? (image.encrypted ? 'It is encrypted already.' : notRewritable(image))
+      return unreadable(image) ?? (image.encrypted ? 'It is encrypted already.' : notRewritable(image, 'encrypted'))
     case 'decrypt':
-      return unreadable(image) ?? (image.encrypted ? notRewritable(image) : 'It is not encrypted.')
+      return unreadable(image) ?? (image.encrypted ? notRewritable(image, 'not encrypted') : 'It is not encrypted.')
     case 'delete':
       return needed(image)
   }
@@ -107,10 +107,20 @@ function notMovable(image: KnownImage): string | null {
 }
 
 /** What keeps a disk from being written anew in place of itself. */
-function notRewritable(image: KnownImage): string | null {
+function notRewritable(image: KnownImage, wanted: 'encrypted' | 'not encrypted'): string | null {
+  const [plug] = image.plugs
+  const holder = otherHolder(image)
+  if (plug !== undefined && holder !== null) return `${holder}, and would stay as it is. Make a full clone of “${plug.machine.definition.name}” that is ${wanted}; or delete what holds it first.`
   const why = openNow(image) ?? notMovable(image)
   if (why !== null || image.below === null) return why
-  return 'It reads from another image, whose content would stay as it is. Make the machine independent if it is a linked clone, or delete its snapshots.'
+  return `It reads from another image, whose content would stay as it is. Make a full clone that is ${wanted}; or make the machine independent if it is a linked clone, or delete its snapshots.`
+}
+
+/** What there is of a disk beside what it is now; null: nothing. */
+function otherHolder({ users, readers, snapshotBelow }: KnownImage): string | null {
+  const snapshot = users.find(({ how, direct }) => how === 'snapshot' && direct)?.snapshotName ?? snapshotBelow
+  if (snapshot !== null) return `The snapshot “${snapshot}” holds a state of this disk`
+  return readers[0] === undefined ? null : `Another image is based on it: ${readers[0]}`
 }
 
 function needed({ users, readers, plugs }: KnownImage): string | null {

@@ -33,6 +33,8 @@ export interface ConvertRequest {
    * `keep`: a target of an encrypted source is encrypted with the same key, which only qcow2 can be; the rule. `none`: it is plain, whatever the source is. A key: encrypted with that.
    */
   encryption?: 'keep' | 'none' | { key: string }
+  /** Opens a source from elsewhere that is encrypted with a passphrase of its own: LUKS in qcow2 with all its layers, or, of `raw`, a LUKS container. Another one throws `KEY_WRONG`. */
+  passphrase?: string | null
   /** @param fraction 0..1 */
   onProgress: (fraction: number) => void
   /** Told the number of the process that does it, which goes on should this one be killed. */

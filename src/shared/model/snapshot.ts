@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { Issue } from '../errors'
+import { NewEncryption } from './encryption'
 import { MachineState } from './lifecycle'
 import { AcceleratorName, MachineDefinition, MachineId, SnapshotId } from './machine'
 
@@ -184,5 +185,7 @@ export const CloneRequest = z.object({
   kind: z.enum(['full', 'linked']),
   /** Go on from the original's memory: the snapshot's, or that of a template or machine that is saved to disk. */
   warm: z.boolean().default(false),
+  /** Of a full clone: its disks encrypted with a key and a passphrase of its own, or none of them. Absent: as the original's, with the same key. */
+  encryption: z.union([NewEncryption, z.literal('none')]).optional(),
 })
 export type CloneRequest = z.infer<typeof CloneRequest>

@@ -1,4 +1,4 @@
-import { isLive, type MachineView, type Snapshot } from '@shared/model'
+import { isLive, memoryIsPlain, type MachineView, type Snapshot } from '@shared/model'
 
 /** Whether a clone can go on from memory: what it then is, or why not. */
 export function warmChoice(machine: MachineView, snapshot: Snapshot | null): { explains: string; whyNot: string | null } {
@@ -27,4 +27,25 @@ export function cloneNotes(machine: MachineView, snapshot: Snapshot | null, kind
       : 'It gets an identity and network addresses of its own. What the guest keeps on its disk, such as its host name, machine id and SSH keys, is still the original’s.',
   )
   return notes
+}
+
+/** Of the disks of a full clone: as the original's, with a key and passphrase of its own, or plain. */
+export type CloneEncryption = 'keep' | 'new' | 'none'
+
+/** What can be chosen of it; empty: there is nothing to choose. */
+export function encryptionChoices({ definition: { name, disks } }: MachineView): { value: CloneEncryption; label: string; explains: string }[] {
+  if (disks.length === 0) return []
+  const isEncrypted = disks.some(({ encrypted }) => encrypted)
+  if (!isEncrypted) return [{ value: 'keep', label: 'Not encrypted', explains: 'As the original’s.' }, { value: 'new', label: 'Encrypted', explains: 'With a passphrase of its own.' }]
+  return [
+    { value: 'keep', label: 'Encrypted, as the original', explains: `The passphrase of “${name}” opens it.` },
+    { value: 'new', label: 'Encrypted anew', explains: 'With a key and a passphrase of its own.' },
+    { value: 'none', label: 'Not encrypted', explains: 'Whoever has its files can read them.' },
+  ]
+}
+
+/** What is to be known of it before, a sentence each. */
+export function encryptionNotes({ definition: { name } }: MachineView, encryption: CloneEncryption, warm: boolean): string[] {
+  if (encryption !== 'new') return []
+  return [`“${name}” stays as it is, and so do its files. Once the clone has started well, “${name}” can be deleted.`, ...(warm ? [memoryIsPlain] : [])]
 }

@@ -1,6 +1,6 @@
 import App from '@nuxt/ui/components/App.vue'
 import ui from '@nuxt/ui/vue-plugin'
-import type { MachineView } from '@shared/model'
+import { MachineDefinition, type MachineView } from '@shared/model'
 import { enableAutoUnmount, flushPromises, mount } from '@vue/test-utils'
 import { createPinia, setActivePinia } from 'pinia'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
@@ -28,7 +28,7 @@ beforeEach(() => {
   clone.mockReset().mockResolvedValue(aJob(1, { kind: 'machine.clone' }))
   makeTemplate.mockReset().mockResolvedValue(aJob(1, { kind: 'machine.template' }))
   restore = replaceClient({
-    machine: { clone, makeTemplate },
+    machine: { clone, makeTemplate }, encryption: { support: () => Promise.resolve({ keychain: { available: false, reason: 'There is none.' }, obstacle: null }) },
     snapshot: { tree: () => Promise.resolve(aTree(1, [aSnapshot(1, null, { name: 'Fresh' }), aSnapshot(2, 1, { name: 'Warm', machineState: 'running', method: 'live', memory })])) },
   } as unknown as Client)
 })
@@ -104,6 +104,44 @@ test('a branch of a snapshot without memory is cold', async () => {
   expect(words()).toContain('This snapshot has no memory.')
   await submit('clone')
   expect(clone).toHaveBeenCalledWith(expect.objectContaining({ snapshotId: snapshotId(1), warm: false }))
+})
+
+async function type(testid: string, text: string): Promise<void> {
+  const field = find<HTMLInputElement>(testid)
+  field.value = text
+  field.dispatchEvent(new Event('input', { bubbles: true }))
+  await settle()
+}
+const aDisk = (encrypted: boolean): MachineDefinition['disks'][number] => MachineDefinition.shape.disks.unwrap().element.parse({ id: 'disk0', image: { kind: 'own', path: 'disks/disk0.qcow2' }, format: 'qcow2', bus: 'virtio-blk', encrypted })
+const withDisk = (encrypted: boolean): MachineView => aMachine(1, 'stopped', { name: 'web', disks: [aDisk(encrypted)] })
+
+test('a full clone of a plain machine is encrypted with a passphrase of its own, which is typed twice', async () => {
+  await opened(CloneDialog, withDisk(false), { snapshotId: null })
+  expect(document.querySelector('[data-testid=clone-passphrase]')).toBeNull()
+  await press('clone-encryption-new')
+  expect(words()).toContain('“web” stays as it is, and so do its files.')
+  await submit('clone')
+  expect(clone).not.toHaveBeenCalled()
+  await type('clone-passphrase', 'seven green apples')
+  await type('clone-again', 'seven green pears')
+  await submit('clone')
+  expect(clone).not.toHaveBeenCalled()
+  await type('clone-again', 'seven green apples')
+  await submit('clone')
+  expect(clone).toHaveBeenCalledWith(expect.objectContaining({ kind: 'full', encryption: { passphrase: 'seven green apples', remember: false } }))
+})
+
+test('a full clone of an encrypted machine keeps its key, gets another, or is plain; a linked one has no choice', async () => {
+  await opened(CloneDialog, withDisk(true), { snapshotId: null })
+  expect(words()).toContain('The passphrase of “web” opens it.')
+  await press('clone-encryption-none')
+  await press('clone-kind-linked')
+  expect(document.querySelector('[data-testid=clone-encryption-none]')).toBeNull()
+  await submit('clone')
+  expect(clone).toHaveBeenLastCalledWith(expect.not.objectContaining({ encryption: 'none' }))
+  await press('clone-kind-full')
+  await submit('clone')
+  expect(clone).toHaveBeenLastCalledWith(expect.objectContaining({ kind: 'full', encryption: 'none' }))
 })
 
 test.each([

@@ -41,6 +41,14 @@ export function singleSpec(image: ChainImage): JsonObject {
   return { ...imageSpec(image), file: { driver: 'file', filename: image.path } }
 }
 
+/** The same of an image from elsewhere that has a passphrase of its own: LUKS in qcow2, or, of `raw`, a LUKS container. Throws `IMAGE_UNSUPPORTED` for what is not encrypted. */
+export async function foreignSpec(path: string, format: DiskFormat): Promise<JsonObject> {
+  if (format === 'raw') return { driver: 'luks', 'key-secret': diskKeyId, file: { driver: 'file', filename: path } }
+  const chain = format === 'qcow2' ? await encryptedChain(path) : null
+  if (chain === null) throw new RingsideError('IMAGE_UNSUPPORTED', `The image is not encrypted, so that no passphrase opens it: ${path}`, { path, hint: 'Leave the passphrase out.' })
+  return chainSpec(chain)
+}
+
 /** Driver and key of one image. */
 export function imageSpec({ format, encrypted }: Pick<ChainImage, 'format' | 'encrypted'>): JsonObject & { driver: string } {
   return { driver: format, ...(encrypted ? { encrypt: { format: 'luks', 'key-secret': diskKeyId } } : {}) }

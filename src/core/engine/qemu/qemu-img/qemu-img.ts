@@ -13,8 +13,8 @@ import { lastLines } from '../process/qemu-log'
 import { classifyImageFailure } from './classify'
 import type { JsonObject } from '../qmp/qmp-types'
 import { diskKeyId } from '../argv/node-names'
-import { handOver } from '../process/hand-over'
-import { type ChainImage, chainSpec, encryptedChain, singleSpec } from './encrypted-chain'
+import { handOver, type HandedSecret } from '../process/hand-over'
+import { type ChainImage, chainSpec, encryptedChain, foreignSpec, singleSpec } from './encrypted-chain'
 import { writeEncryptedOverlay } from './encrypted-overlay'
 import { ProgressReader } from './progress'
 import { streamOffline } from './stream-offline'
@@ -84,7 +84,8 @@ export interface QemuImg extends ImageTool {
   info(path: string, format: DiskFormat): Promise<ImageToolInfo & { actualBytes: number }>
   /** @param signal ends a long look; without one it may take a minute */
   check(path: string, format: DiskFormat, signal?: AbortSignal): Promise<ImageCheck>
-  measure(path: string, format: DiskFormat, targetFormat: 'qcow2' | 'raw'): Promise<ImageMeasure>
+  /** @param passphrase as of a conversion */
+  measure(path: string, format: DiskFormat, targetFormat: 'qcow2' | 'raw', passphrase?: string): Promise<ImageMeasure>
   createOverlay(request: OverlayRequest): Promise<void>
   createEncrypted(request: EncryptedRequest): Promise<void>
   /** Copies into an image what it reads from the layers between it and its new backing file, then takes these out of its chain. Cut off, it can be done again. */
@@ -129,7 +130,7 @@ const checkCodes = [0, 2, 3]
 
 /** What the tool needs for encrypted images. */
 export interface ImageKeys {
-  /** The disk key of an encrypted image. Throws `KEY_REQUIRED`, or `IMAGE_UNSUPPORTED` where there is none. */
+  /** The disk key of an encrypted image. Throws `KEY_REQUIRED`, which names no machine where none has it. */
   of(path: string): Promise<string>
   /** A folder of this user's own, where keys are on their way to qemu-img for a moment. */
   readonly folder: string
@@ -138,10 +139,12 @@ export interface ImageKeys {
 }
 
 /** To derive a key of 256 bits of chance again and again makes it no safer; without this each layer would take seconds to open. Milliseconds; QEMU takes 1000 rounds at least. */
-const encryptOptions: readonly string[] = ['encrypt.format=luks', `encrypt.key-secret=${diskKeyId}`, 'encrypt.iter-time=10']
+const quickDerivation = 'encrypt.iter-time=10'
+/** The key of a new image that is encrypted by another one than what it is made from. */
+const newKeyId = 'new-key'
 
-/** The number under which qemu-img finds a key among its descriptors. */
-const inheritedKey = 3
+/** The number under which qemu-img finds the first key among its descriptors. */
+const inheritedKeys = 3
 /** QEMU measures the processor before it makes a LUKS header, and gives up where the clock stands still meanwhile. */
 const measureAttempts = 5
 
@@ -160,11 +163,11 @@ export function createImageTool(program: string, keys: ImageKeys | null = null):
       const found = Check.parse(JSON.parse((await runOn(path, format, (image) => ['check', '--output=json', ...image], checkCodes, signal === undefined ? {} : { signal, timeoutMs: null })).stdout))
       return { corruptions: found.corruptions + found['check-errors'], leaks: found.leaks }
     },
-    measure: async (path, format, targetFormat) => {
-      const found = Measure.parse(JSON.parse((await runOn(path, format, (image) => ['measure', '--output=json', '-O', targetFormat, ...image])).stdout))
+    measure: async (path, format, targetFormat, passphrase) => {
+      const found = Measure.parse(JSON.parse((await runOn(path, format, (image) => ['measure', '--output=json', '-O', targetFormat, ...image], [0], passphrase === undefined ? {} : { passphrase, timeoutMs: null })).stdout))
       return { requiredBytes: found.required, fullyAllocatedBytes: found['fully-allocated'] }
     },
-    create: (path, format, bytes, options, signal, key = null) => create(path, ['-f', format, ...optionArguments([...options, ...(key === null ? [] : encryptOptions)])], bytes, { signal, key }),
+    create: (path, format, bytes, options, signal, key = null) => create(path, ['-f', format, ...optionArguments([...options, ...(key === null ? [] : encryptOptions(diskKeyId))])], bytes, { signal, key }),
     createOverlay: async ({ path, backing, backingFormat, virtualBytes, options }) => {
       // What lies upon an encrypted image is encrypted.
       const base = resolve(dirname(path), backing)
@@ -291,7 +294,11 @@ export function createImageTool(program: string, keys: ImageKeys | null = null):
   }
 
   /** How an image is named, and the key that it takes. `spec`: what an encrypted one is named by, as an object. */
-  async function opened(path: string, format: DiskFormat): Promise<{ name: string; spec: JsonObject | null; key: string | null }> {
+  async function opened(path: string, format: DiskFormat, passphrase: string | null = null): Promise<{ name: string; spec: JsonObject | null; key: string | null }> {
+    if (passphrase !== null) {
+      const spec = await foreignSpec(path, format)
+      return { name: `json:${JSON.stringify(spec)}`, spec, key: passphrase }
+    }
     const chain: ChainImage[] | null = format === 'qcow2' ? await encryptedChain(path) : null
     if (chain !== null) {
       const spec = chainSpec(chain)
@@ -309,7 +316,7 @@ export function createImageTool(program: string, keys: ImageKeys | null = null):
 
   /** Runs on one image, whether it is encrypted or not. @param argv of the arguments that name the image */
   async function runOn(path: string, format: DiskFormat, argv: (image: string[]) => string[], goodCodes: readonly number[] = [0], options: RunOptions = {}): Promise<{ stdout: string; code: number }> {
-    const { name, key } = await opened(path, format)
+    const { name, key } = await opened(path, format, options.passphrase)
     return run(argv(key === null ? ['-f', format, '--', path] : ['--', name]), path, goodCodes, { ...options, key })
   }
 
@@ -334,50 +341,73 @@ export function createImageTool(program: string, keys: ImageKeys | null = null):
   }
 
   async function convert(request: ConvertRequest): Promise<void> {
-    const { source, sourceFormat, target, targetFormat, options, backing, onProgress, onStarted, signal, encryption = 'keep' } = request
-    const image = await opened(source, sourceFormat)
-    const targetKey = encryption === 'keep' ? image.key : encryption === 'none' ? null : encryption.key
-    if (targetKey !== null && targetFormat !== 'qcow2') {
+    const { source, sourceFormat, target, targetFormat, options, backing, onProgress, onStarted, signal, encryption = 'keep', passphrase = null } = request
+    const image = await opened(source, sourceFormat, passphrase)
+    const newKey = encryption === 'keep' ? image.key : encryption === 'none' ? null : encryption.key
+    if (newKey !== null && targetFormat !== 'qcow2') {
       throw new RingsideError('IMAGE_UNSUPPORTED', `The image is encrypted, and as ${targetFormat} it would be written unencrypted: ${source}`, { path: source, hint: 'Choose qcow2.' })
     }
-    if (image.key !== null && targetKey !== null && image.key !== targetKey) throw new RingsideError('INTERNAL', 'An image was to be encrypted with another key than that which it has.')
     await claim(target)
     // Direct I/O keeps a large copy from pushing everything else out of the host's memory; not every file system has it.
     const cache = [...((await takesDirectIo(target)) ? ['-t', 'none'] : []), ...((await takesDirectIo(source)) ? ['-T', 'none'] : [])]
+    // What people think of is worth what its derivation costs.
+    const encrypt = newKey === null ? [] : encryptOptions(newKeyId, newKey !== passphrase)
     const argv = [
       'convert', '-p', ...cache, ...(image.key === null ? ['-f', sourceFormat] : []), '-O', targetFormat, ...(backing === undefined ? [] : ['-B', backing.name, '-F', backing.format]),
-      ...optionArguments([...options, ...(targetKey === null ? [] : encryptOptions)]), '--', image.key === null ? source : image.name, target,
+      ...optionArguments([...options, ...encrypt]), '--', image.key === null ? source : image.name, target,
     ]
     try {
-      await runWithProgress(argv, source, onProgress, signal, { onStarted, key: image.key ?? targetKey })
+      await runWithProgress(argv, source, onProgress, signal, { onStarted, key: image.key, newKey, passphrase })
     } catch (error) {
       await rm(target, { force: true })
       throw error
     }
   }
 
-  interface RunOptions { timeoutMs?: number | null; signal?: AbortSignal; onStdout?: (text: string) => void; onStarted?: ((pid: number) => void) | undefined; /** Opens and encrypts every encrypted image. */ key?: string | null }
+  interface RunOptions {
+    timeoutMs?: number | null
+    signal?: AbortSignal
+    onStdout?: (text: string) => void
+    onStarted?: ((pid: number) => void) | undefined
+    /** Opens and encrypts every encrypted image. */
+    key?: string | null
+    /** Encrypts the new image. */
+    newKey?: string | null
+    /** Opens the image in place of a disk key. */
+    passphrase?: string | null
+  }
 
   /** @param path the image that it is about, for the error */
   async function run(argv: string[], path: string, goodCodes: readonly number[] = [0], options: RunOptions = {}): Promise<{ stdout: string; code: number }> {
-    const { key = null } = options
-    if (key === null) return runOnce(argv, path, goodCodes, options, null)
+    const secrets = [{ id: diskKeyId, value: options.key ?? null }, { id: newKeyId, value: options.newKey ?? null }].flatMap(({ id, value }) => (value === null ? [] : [{ id, value }]))
+    if (secrets.length === 0) return runOnce(argv, path, goodCodes, options, [])
     for (let attempt = 1; ; attempt += 1) {
-      await using handed = await handOver(key, join(requireKeys().folder, `key-${randomBytes(6).toString('hex')}`), inheritedKey)
+      await using handed = await handOverAll(secrets.map(({ value }) => value))
       const [command = '', ...rest] = argv
+      const objects = secrets.flatMap(({ id }, index) => ['--object', `secret,id=${id},file=${handed.files[index] ?? ''}`])
       try {
-        return await runOnce([command, '--object', `secret,id=${diskKeyId},file=${handed.file}`, ...rest], path, goodCodes, options, handed.fd)
+        return await runOnce([command, ...objects, ...rest], path, goodCodes, options, handed.descriptors)
       } catch (error) {
+        if (options.passphrase != null && isRingsideError(error, 'KEY_WRONG')) throw notThePassphrase(path, error)
         const mayTryAgain = isRingsideError(error, 'QEMU_FAILED') && error.data.process?.stderrTail.includes('accurate CPU usage') === true
         if (!mayTryAgain || attempt >= measureAttempts) throw error
       }
     }
   }
 
-  async function runOnce(argv: string[], path: string, goodCodes: readonly number[], options: RunOptions, keyDescriptor: number | null): Promise<{ stdout: string; code: number }> {
+  /** @returns what qemu-img is told in place of each secret, and the descriptors that it inherits */
+  async function handOverAll(secrets: readonly string[]): Promise<{ files: string[]; descriptors: number[] } & AsyncDisposable> {
+    await using stack = new AsyncDisposableStack()
+    const handed: HandedSecret[] = []
+    for (const [index, secret] of secrets.entries()) handed.push(stack.use(await handOver(secret, join(requireKeys().folder, `key-${randomBytes(6).toString('hex')}`), inheritedKeys + index)))
+    const all = stack.move()
+    return { files: handed.map(({ file }) => file), descriptors: handed.flatMap(({ fd }) => (fd === null ? [] : [fd])), [Symbol.asyncDispose]: () => all.disposeAsync() }
+  }
+
+  async function runOnce(argv: string[], path: string, goodCodes: readonly number[], options: RunOptions, keyDescriptors: readonly number[]): Promise<{ stdout: string; code: number }> {
     const { signal, onStdout, timeoutMs = questionMs } = options
     if (isAborted(signal)) throw cancelled()
-    const child = spawn(program, argv, { stdio: ['ignore', 'pipe', 'pipe', ...(keyDescriptor === null ? [] : [keyDescriptor])], windowsHide: true })
+    const child = spawn(program, argv, { stdio: ['ignore', 'pipe', 'pipe', ...keyDescriptors], windowsHide: true })
     if (child.pid !== undefined) options.onStarted?.(child.pid)
     let stdout = ''
     let words = ''
@@ -415,6 +445,15 @@ function optionArguments(options: readonly string[]): string[] {
 
 function isAborted(signal: AbortSignal | undefined): boolean {
   return signal?.aborted === true
+}
+
+/** @param quick it is a key of chance */
+function encryptOptions(secret: string, quick = true): string[] {
+  return ['encrypt.format=luks', `encrypt.key-secret=${secret}`, ...(quick ? [quickDerivation] : [])]
+}
+
+function notThePassphrase(path: string, cause: RingsideError): RingsideError {
+  return new RingsideError('KEY_WRONG', `This is not the passphrase of the image: ${path}`, { path, hint: 'Check Caps Lock and the keyboard layout, then try again.' }, { cause })
 }
 
 function cancelled(): RingsideError {

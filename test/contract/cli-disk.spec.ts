@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { StorageOverview } from '@shared/model'
+import { fakePassphrase } from '../fakes/fake-encryption'
+import { fakeForeignImage } from '../fakes/fake-images'
 import { startCli } from './cli-harness'
 import { useCli } from './frames'
 
@@ -70,6 +72,35 @@ test('a disk is named by its machine; what is not possible has its own exit code
   expect(await run('disk', 'decrypt', 'windows:disk0')).toMatchObject({ code: 4, stderr: expect.stringContaining('It is not encrypted.') as string })
   expect(await run('disk', 'encrypt', 'windows:disk0', '--original', 'trash')).toMatchObject({ code: 0, stderr: expect.stringContaining('The trash holds the old file, with everything in it unencrypted.') as string })
   expect((await run('disk', 'decrypt', 'windows:disk0')).code).toBe(0)
+})
+
+test('an image that was encrypted elsewhere is brought in with its passphrase, which is in no answer', async () => {
+  await using file = await secretFile(`${fakePassphrase}\n`)
+  const [sealed, plain] = [`${folder}/sealed.qcow2`, `${folder}/plain.qcow2`]
+  const convert = ['disk', 'convert', fakeForeignImage, sealed, '--format', 'qcow2']
+  expect(await run(...convert)).toMatchObject({ code: 2, stderr: expect.stringContaining('the passphrase of the image is asked for') as string })
+  const made = await run(...convert, '--passphrase-file', file.path, '--json')
+  expect(made.json).toMatchObject({ to: sealed, encryption: { keep: true } })
+  expect(made.stdout + made.stderr).not.toContain(fakePassphrase)
+  expect((await run('disk', 'convert', fakeForeignImage, plain, '--format', 'qcow2', '--decrypt', '--passphrase-file', file.path)).code).toBe(0)
+  const { images } = (await run('disk', 'list', '--json')).json as StorageOverview
+  expect(images.filter(({ path }) => path === sealed || path === plain).map(({ encrypted }) => encrypted)).toEqual([true, false])
+  await using wrong = await secretFile('no\n')
+  expect(await run('disk', 'convert', fakeForeignImage, `${folder}/x.qcow2`, '--format', 'qcow2', '--passphrase-file', wrong.path)).toMatchObject({ code: 9, stderr: expect.stringContaining('This is not the passphrase of the image') as string })
+  expect((await run('disk', 'convert', `${folder}/damaged.qcow2`, `${folder}/x.qcow2`, '--format', 'raw', '--decrypt')).code).toBe(2)
+})
+
+test('a machine is made from one, if it is said what becomes of its encryption', async () => {
+  await using image = await secretFile('theirs\n')
+  await using own = await secretFile('seven green apples\n')
+  const create = ['create', 'theirs', '--disk', fakeForeignImage, '--os', 'debian']
+  expect(((await run(...create, '--check', '--json')).json as { request: object }).request).toMatchObject({ source: { mode: 'convert', passphrase: '*' } })
+  expect(await run(...create, '--image-passphrase-file', image.path)).toMatchObject({ code: 2, stderr: expect.stringContaining('say --encrypt') as string })
+  expect(await run(...create, '--decrypt')).toMatchObject({ code: 2, stderr: expect.stringContaining('say --image-passphrase-file') as string })
+  expect(await run(...create, '--encrypt', '--image-passphrase-file', '-', '--passphrase-file', '-')).toMatchObject({ code: 2 })
+  expect((await run('create', 'other', '--blank', '--os', 'debian', '--decrypt')).code).toBe(2)
+  expect((await run(...create, '--encrypt', '--image-passphrase-file', image.path, '--passphrase-file', own.path)).code).toBe(0)
+  expect((await run('create', 'plain', '--disk', fakeForeignImage, '--os', 'debian', '--decrypt', '--passphrase-file', image.path)).code).toBe(0)
 })
 
 test('a full clone is encrypted anew or decrypted, a linked one is not', async () => {

@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
 import { DiskWorkPlan, StorageOverview } from '@shared/model'
 import { fakeIds } from '../fakes/fake-data'
+import { fakePassphrase } from '../fakes/fake-encryption'
+import { fakeForeignImage } from '../fakes/fake-images'
 import { overBothTransports } from './frames'
 import { failure } from './transports'
 
@@ -36,6 +38,21 @@ overBothTransports('storage', ({ client, ended, host }) => {
     const taken = `${folder}/damaged.qcow2`
     expect((await client.storage.planWork({ kind: 'convert', path: taken, to: taken, format: 'raw' })).issues).toMatchObject([{ code: 'FILE_EXISTS' }, { severity: 'error' }])
     expect((await client.storage.planWork({ kind: 'grow', path: `${folder}/debian-12-cloud.qcow2`, sizeBytes: 512 })).issues).toMatchObject([{ code: 'INVALID_INPUT' }])
+  })
+
+  test('an image that was encrypted elsewhere takes its passphrase; a wrong one, and none, are refused before a job begins', async () => {
+    expect(await client.storage.inspect({ path: fakeForeignImage })).toMatchObject({ encryption: 'luks', issues: [{ code: 'KEY_REQUIRED' }] })
+    const work = (encryption: { passphrase: string; keep: boolean } | undefined) => ({ kind: 'convert' as const, path: fakeForeignImage, to: `${folder}/theirs.qcow2`, format: 'qcow2' as const, encryption })
+    const none = await failure(client.storage.work(work(undefined)))
+    expect(none).toMatchObject({ code: 'KEY_REQUIRED', defined: true })
+    expect(none.data).not.toHaveProperty('machineId')
+    expect(await failure(client.storage.work(work({ passphrase: 'no', keep: true })))).toMatchObject({ code: 'KEY_WRONG', defined: true })
+    expect(await failure(client.storage.work(work({ passphrase: '', keep: true })))).toMatchObject({ code: 'INVALID_INPUT', data: { issues: [{ path: 'encryption.passphrase', message: 'Type the passphrase of the image.' }] } })
+    expect((await client.storage.planWork(work({ passphrase: '*', keep: true }))).issues).toEqual([])
+    const made = await ended(await client.storage.work(work({ passphrase: fakePassphrase, keep: true })))
+    expect(made.state).toBe('succeeded')
+    expect(JSON.stringify(made)).not.toContain(fakePassphrase)
+    expect(await image('/theirs.qcow2')).toMatchObject({ encrypted: true })
   })
 
   test('work is a job that changes what is there', async () => {

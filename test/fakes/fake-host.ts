@@ -9,6 +9,8 @@ import { createJobs } from '@core/app/jobs'
 import type { HostServices, JobReporter, MachineManager, StoredMachine } from '@core/app/services'
 import { requireNoClones } from '@core/clone/linked-clones'
 import { machinePaths } from '@core/library/paths'
+import { passphraseNeeded } from '@core/storage/image-faults'
+import { issueOf } from '@core/storage/inspect'
 import type { MetricsEvent } from '@shared/contract'
 import { RingsideError } from '@shared/errors'
 import {
@@ -22,7 +24,7 @@ import { createFakeClones } from './fake-clones'
 import { fakeDevices } from './fake-devices'
 import { fakeCatalog, fakeDefinition, fakeMachines, fakeProbe, fakeProblems, fakeView } from './fake-data'
 import { createFakeGuests } from './fake-guests'
-import { createFakeImages } from './fake-images'
+import { createFakeImages, fakeForeignImage } from './fake-images'
 import { fakePng } from './fake-png'
 import { serveFakeRfb } from './fake-rfb'
 import { serveFakeShell } from './fake-serial'
@@ -352,11 +354,13 @@ export function createFakeHost(options: FakeHostOptions = {}): FakeHost {
         if (path.includes('missing')) throw new RingsideError('FILE_NOT_FOUND', `There is no file ${path}.`, { path, hint: 'Check the path.' })
         const base = '/home/ada/Disks/debian-base.qcow2'
         const unaccepted = path.includes('overlay') && !acceptedFiles.includes(base)
+        const encrypted = path === fakeForeignImage
         const iso = path.toLowerCase().endsWith('.iso')
         return {
           path, kind: iso ? 'iso' : 'disk', actualBytes: 661_651_456, virtualBytes: iso ? 661_651_456 : 32 * 2 ** 30, format: iso ? 'raw' : 'qcow2',
           volumeId: iso ? 'Debian 12.8.0 amd64 n' : null, bootable: iso ? { bios: true, uefi: true } : null, osId: iso ? 'debian' : null,
-          issues: unaccepted ? [{ path: '', code: 'BACKING_FILE_OUTSIDE', severity: 'error', message: `The image is based on a file outside the library: ${path} needs ${base}. If you trust both, accept exactly that file.` }] : [],
+          ...(encrypted ? { encryption: 'luks' as const } : {}),
+          issues: encrypted ? [issueOf(passphraseNeeded(path))] : unaccepted ? [{ path: '', code: 'BACKING_FILE_OUTSIDE', severity: 'error', message: `The image is based on a file outside the library: ${path} needs ${base}. If you trust both, accept exactly that file.` }] : [],
           ...(unaccepted ? { unacceptedFile: base } : {}),
         }
       },

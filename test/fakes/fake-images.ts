@@ -4,10 +4,14 @@ import { titleOf, targetOf } from '@core/images/plan'
 import { obstaclesOf, whyNot } from '@core/images/rules'
 import { RingsideError } from '@shared/errors'
 import { checksumNote, type DiskWork, type DiskWorkPlan, isLive, type ImageUser, type MachineView, type StorageImage, type StorageOverview } from '@shared/model'
+import { passphraseNeeded } from '@core/storage/image-faults'
+import { fakePassphrase } from './fake-encryption'
 import { fakeCloneIds } from './fake-snapshot-data'
 import { fakeIds } from './fake-data'
 
 const GiB = 2 ** 30
+/** An image from elsewhere that is encrypted with `fakePassphrase`. */
+export const fakeForeignImage = '/home/ada/Downloads/encrypted.qcow2'
 const imagesFolder = '/home/ada/.local/share/Ringside/images'
 
 /** The disks of the fake host's machines, and images beside them. Work is pretended; sizes, checks and files change as they would. */
@@ -15,6 +19,7 @@ export function createFakeImages(machines: () => readonly MachineView[], orphans
   const changed = new Map<string, Partial<Pick<KnownImage, 'virtualBytes' | 'bytes' | 'format' | 'encrypted'>>>()
   const checks = new Map<string, StorageImage['check']>([[`${imagesFolder}/debian-12-cloud.qcow2`, { at: '2026-11-20T09:00:00.000Z', result: 'sound', changedSince: false }]])
   const gone = new Set<string>()
+  const foreign = imageOf(fakeForeignImage, { encrypted: true, virtualBytes: 8 * GiB, bytes: 1.5 * GiB })
   const loose = new Map<string, KnownImage>()
   const add = (path: string, facts: Partial<KnownImage>): void => { loose.set(path, imageOf(path, facts)) }
   add(`${imagesFolder}/debian-12-cloud.qcow2`, { virtualBytes: 2 * GiB, bytes: 0.4 * GiB })
@@ -55,7 +60,8 @@ export function createFakeImages(machines: () => readonly MachineView[], orphans
     const found: RingsideError[] = []
     if (target !== null && known.has(target)) found.push(new RingsideError('FILE_EXISTS', `There is a file of that name already: ${target}`, { path: target, hint: 'Choose another name, or move the file away.' }))
     if (work.kind === 'create') return found
-    const image = known.get(work.path)
+    const image = known.get(work.path) ?? (work.path === foreign.path ? foreign : undefined)
+    if (image === foreign && !(work.kind === 'convert' && work.encryption !== undefined)) return [...found, passphraseNeeded(work.path)]
     if (image === undefined) return [...found, new RingsideError('FILE_NOT_FOUND', `There is no such file: ${work.path}`, { path: work.path, hint: 'Check the path.' })]
     const why = whyNot(work.kind, image)
     if (why !== null) found.push(new RingsideError(image.users.some(({ state }) => isLive(state)) ? 'DISK_IN_USE' : 'ILLEGAL_STATE', `${titleOf(work)} is not possible. ${why}`, { path: work.path }))
@@ -68,7 +74,7 @@ export function createFakeImages(machines: () => readonly MachineView[], orphans
   }
 
   async function carryOut(work: DiskWork, reporter: JobReporter): Promise<void> {
-    const image = images().get(work.path)
+    const image = images().get(work.path) ?? (work.path === foreign.path ? foreign : undefined)
     const bytes = image?.bytes ?? 0
     for (let part = 0; part < 10; part += 1) {
       reporter.report(part / 10, `${titleOf(work)}`)
@@ -82,7 +88,7 @@ export function createFakeImages(machines: () => readonly MachineView[], orphans
         return
       case 'convert':
       case 'copy':
-        add(work.to, { format: work.kind === 'convert' ? work.format : (image?.format ?? 'qcow2'), virtualBytes: image?.virtualBytes ?? 0, bytes })
+        add(work.to, { format: work.kind === 'convert' ? work.format : (image?.format ?? 'qcow2'), virtualBytes: image?.virtualBytes ?? 0, bytes, encrypted: image === foreign && work.kind === 'convert' && work.encryption?.keep === true })
         return
       case 'grow':
       case 'shrink':
@@ -164,6 +170,7 @@ export function createFakeImages(machines: () => readonly MachineView[], orphans
     // eslint-disable-next-line @typescript-eslint/require-await
     async requirePossible(work) {
       throwFirst(work)
+      if (work.kind === 'convert' && work.encryption !== undefined && work.encryption.passphrase !== fakePassphrase) throw new RingsideError('KEY_WRONG', `This is not the passphrase of the image: ${work.path}`, { path: work.path, hint: 'Check Caps Lock and the keyboard layout, then try again.' })
       return { machineId: machineOf(work) }
     },
     async work(work, reporter) {

@@ -146,18 +146,10 @@ describe('a qcow2 that reaches for another file', () => {
   })
 })
 
-test.each([
-  [1, 'AES'],
-  [2, 'LUKS'],
-] as const)('a qcow2 whose encryption is %i is refused', async (method, name) => {
+test('a qcow2 with the encryption of old is refused', async () => {
   const path = folder.in('encrypted.qcow2')
   await qemuImg('create', '-q', '--object', 'secret,id=s,data=x', '-f', 'qcow2', '-o', 'encrypt.format=aes,encrypt.key-secret=s', path, '16M')
-  // To make one with LUKS, qemu-img measures the processor first, and gives up on a busy computer.
-  const bytes = await readFile(path)
-  expect(bytes.readUInt32BE(32)).toBe(1)
-  bytes.writeUInt32BE(method, 32)
-  await writeFile(path, bytes)
-  expect((await faultOf(path, 'IMAGE_UNSUPPORTED')).message).toBe(`This image can't be used, it is encrypted (${name}): ${path}`)
+  expect((await faultOf(path, 'IMAGE_UNSUPPORTED')).message).toBe(`This image can't be used, it is encrypted (AES): ${path}`)
 })
 
 test('a qcow2 of a version to come is refused', async () => {

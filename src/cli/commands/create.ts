@@ -1,11 +1,11 @@
 import { resolve } from 'node:path'
 import { InvalidArgumentError, Option } from 'commander'
 import { RingsideError, invalidInput } from '@shared/errors'
-import { DiskFormat, DisplayModel, MainDiskBus, NicModel, type CreateMachineRequest, type HardwareOverrides, type ImageReport, type MachineSource, type OsEntry } from '@shared/model'
+import { DiskFormat, DisplayModel, MainDiskBus, NicModel, withoutPassphrases, type CreateMachineRequest, type HardwareOverrides, type ImageReport, type MachineSource, type OsEntry } from '@shared/model'
 import { answerMadeMachine } from '../answer-made-machine'
 import { usageError, type Cli, type Run } from '../cli'
 import { followJob } from '../follow-job'
-import { newPassphrase } from '../passphrase'
+import { givenPassphrase, newPassphrase } from '../passphrase'
 
 interface CreateOptions {
   iso?: string
@@ -31,7 +31,9 @@ interface CreateOptions {
   nic?: NicModel
   display?: DisplayModel
   cpuModel?: string
+  imagePassphraseFile?: string
   encrypt?: boolean
+  decrypt?: boolean
   passphraseFile?: string
   start?: boolean
   check?: boolean
@@ -65,6 +67,8 @@ export function registerCreate(cli: Cli): void {
     .addOption(new Option('--display <model>').choices(DisplayModel.options))
     .option('--cpu-model <name>', 'processor model, as QEMU names it')
     .option('--encrypt', 'encrypt its disks with a passphrase, which is asked for or in --passphrase-file; lost, the data is lost')
+    .option('--decrypt', 'of an image that is encrypted: make an unencrypted disk of it')
+    .option('--image-passphrase-file <file>', 'read the passphrase of an image that is encrypted from the first line of a file, “-” for standard input, instead of asking')
     .option('--start', 'start it when it is made')
     .option('--check', 'only say what is wrong with the request; make nothing')
   command.action((name: string, options: CreateOptions) =>
@@ -74,9 +78,10 @@ export function registerCreate(cli: Cli): void {
       const faults = issues.filter((issue) => issue.severity === 'error')
       if (faults.length > 0) throw invalidInput(faults)
       for (const warning of issues) run.remark(`ringside: ${warning.message}\n`)
-      if (options.check === true) return run.answer({ request, issues }, `“${request.name}” can be made.\n`)
+      if (options.check === true) return run.answer({ request: withoutPassphrases(request), issues }, `“${request.name}” can be made.\n`)
+      const source = await unlockedSource(run, request.source, options)
       const encryption = options.encrypt === true ? { encryption: { passphrase: await chosenPassphrase(run, name, options), remember: false } } : {}
-      await answerMadeMachine(run, await followJob(run, await run.client.machine.create({ ...request, ...encryption, startWhenCreated: options.start === true })))
+      await answerMadeMachine(run, await followJob(run, await run.client.machine.create({ ...request, source, ...encryption, startWhenCreated: options.start === true })))
     }),
   )
 }
@@ -93,10 +98,26 @@ export function registerSample(cli: Cli): void {
   )
 }
 
+/** In the place of a passphrase while the request is only looked at. */
+const notYetGiven = '*'
+
 async function chosenPassphrase(run: Run, name: string, { passphraseFile }: CreateOptions): Promise<string> {
   const passphrase = await newPassphrase(run, passphraseFile, name)
   if (passphrase === null) throw usageError('error: the passphrase is asked for; say --passphrase-file where nobody can answer')
   return passphrase
+}
+
+/** The source with the passphrase of its image, where that has one. */
+async function unlockedSource(run: Run, source: MachineSource, { encrypt, decrypt, imagePassphraseFile, passphraseFile }: CreateOptions): Promise<MachineSource> {
+  if (source.type !== 'disk' || source.passphrase === undefined) {
+    if (decrypt === true || imagePassphraseFile !== undefined) throw usageError('error: only an image that is encrypted goes with --decrypt and --image-passphrase-file')
+    return source
+  }
+  if ((encrypt === true) === (decrypt === true)) throw usageError('error: the image is encrypted; say --encrypt to encrypt the machine’s disk with a passphrase of its own, or --decrypt to have it unencrypted')
+  if (encrypt === true && passphraseFile === '-' && imagePassphraseFile === '-') throw usageError('error: standard input holds one of the two passphrases; put the other one into a file')
+  const passphrase = await givenPassphrase(run, imagePassphraseFile ?? (encrypt === true ? undefined : passphraseFile), `Passphrase of ${source.path}: `)
+  if (passphrase === null) throw usageError('error: the passphrase of the image is asked for; say --image-passphrase-file where nobody can answer')
+  return { ...source, passphrase }
 }
 
 async function requestFrom(run: Run, name: string, options: CreateOptions): Promise<CreateMachineRequest> {
@@ -135,7 +156,7 @@ function sourceFrom(kind: 'iso' | 'disk' | 'kernel' | 'blank' | 'netboot', optio
       // Without a format the request can't be checked as a whole; what is wrong with the file is the answer then.
       if (format === null && faults.length > 0) throw invalidInput(faults.map((fault) => ({ ...fault, path: 'source.path' })))
       if (format === null) throw usageError('error: the format of the disk image is not recognised; name it with --disk-format')
-      return { type: 'disk', path: resolve(options.disk ?? ''), format, mode: options.diskMode ?? (format === 'qcow2' && options.acceptFile === undefined ? 'copy' : 'convert'), ...acceptedBy(options) }
+      return { type: 'disk', path: resolve(options.disk ?? ''), format, mode: options.diskMode ?? (format === 'qcow2' && options.acceptFile === undefined && image?.encryption === undefined ? 'copy' : 'convert'), ...acceptedBy(options), ...(image?.encryption === undefined ? {} : { passphrase: notYetGiven }) }
     }
     case 'kernel':
       return { type: 'kernel', kernel: resolve(options.kernel ?? ''), initrd: options.initrd === undefined ? null : resolve(options.initrd), commandLine: options.append ?? '' }

@@ -1,13 +1,14 @@
 import { resolve } from 'node:path'
 import { Option, type Command } from 'commander'
-import { checksumIn, DiskFormat, type DiskWork, type Job, type OldFile, type StorageOverview } from '@shared/model'
-import { ExitWith, type Cli, type Run } from '../cli'
+import { checksumIn, DiskFormat, withoutImagePassphrase, type DiskWork, type Job, type OldFile, type StorageOverview } from '@shared/model'
+import { ExitWith, usageError, type Cli, type Run } from '../cli'
 import { agrees, requirePerson } from '../confirm'
 import { type DiskSize, diskSize } from '../disk-size'
 import { exitCodes } from '../exit-codes'
 import { imagePathOf } from '../find-image'
 import { followJob, remarkNotes } from '../follow-job'
 import { sizeInWords, table } from '../output'
+import { givenPassphrase, passphraseHint } from '../passphrase'
 
 type Group = Pick<Cli, 'command'>
 
@@ -75,9 +76,26 @@ function registerConvert(cli: Cli, group: Group): void {
     .addOption(new Option('--format <format>', 'format of the new file').choices(DiskFormat.options).makeOptionMandatory())
     .addOption(sourceFormat())
     .option('--accept-file <file>', 'a file elsewhere that the image is based on and that you trust. May be given again', (path: string, before: string[] = []) => [...before, resolve(path)])
-    .addHelpText('after', `\n${imageHelp}\n\nExample:\n  ringside disk convert old.vmdk new.qcow2 --format qcow2`)
-  command.action((image: string, to: string, { acceptFile, ...options }: { format: DiskFormat; sourceFormat?: DiskFormat; acceptFile?: string[] }) =>
-    perform(cli, command, (path) => ({ kind: 'convert', path, to: resolve(to), ...options, ...(acceptFile === undefined ? {} : { acceptedFiles: acceptFile }) }), 'Converted.', image))
+    .option('--decrypt', 'of an image from elsewhere that is encrypted: write the new file unencrypted')
+    .addHelpText('after', `\n${imageHelp}\nAn image from elsewhere that is encrypted has its passphrase asked for, or read from --passphrase-file. The new file is a qcow2\nthat is encrypted with the same one, unless --decrypt is said.\n\nExamples:\n  ringside disk convert old.vmdk new.qcow2 --format qcow2\n  ringside disk convert theirs.qcow2 plain.qcow2 --format qcow2 --decrypt`)
+  command.action((image: string, to: string, { acceptFile, decrypt, passphraseFile, ...options }: ConvertOptions) =>
+    perform(cli, command, async (path, run) => {
+      const accepted = acceptFile === undefined ? {} : { acceptedFiles: acceptFile }
+      return { kind: 'convert', path, to: resolve(to), format: options.format, ...(options.sourceFormat === undefined ? {} : { sourceFormat: options.sourceFormat }), ...accepted, ...(await foreignEncryption(run, path, { decrypt: decrypt === true, passphraseFile, ...accepted })) }
+    }, 'Converted.', image))
+}
+
+interface ConvertOptions { format: DiskFormat; sourceFormat?: DiskFormat; acceptFile?: string[]; decrypt?: boolean; passphraseFile?: string }
+
+/** What opens an image that is encrypted and no machine's. */
+async function foreignEncryption(run: Run, path: string, { decrypt, passphraseFile, ...accepted }: { decrypt: boolean; passphraseFile: string | undefined; acceptedFiles?: string[] }): Promise<Pick<Extract<DiskWork, { kind: 'convert' }>, 'encryption'>> {
+  const known = (await run.client.storage.overview()).images.find((image) => image.path === path)
+  const isForeign = known?.owner == null && (known?.encrypted ?? true) && (await run.client.storage.inspect({ path, ...accepted })).encryption !== undefined
+  if (!isForeign && decrypt) throw usageError('error: only an image from elsewhere that is encrypted goes with --decrypt; a machine’s disk is decrypted by “ringside disk decrypt”')
+  if (!isForeign) return {}
+  const passphrase = await givenPassphrase(run, passphraseFile, `Passphrase of ${path}: `)
+  if (passphrase === null) throw usageError(`error: the passphrase of the image is asked for. ${passphraseHint}`)
+  return { encryption: { passphrase, keep: !decrypt } }
 }
 
 function registerCopy(cli: Cli, group: Group): void {
@@ -176,13 +194,18 @@ function perform(cli: Cli, command: Command, work: (path: string, run: Run) => D
   return cli.perform(command, async (run) => {
     const path = image === undefined ? '' : imagePathOf(await run.client.storage.overview(), image)
     const asked = await work(path, run)
-    const plan = await run.client.storage.planWork(asked)
+    const plan = await run.client.storage.planWork(withoutImagePassphrase(asked))
     if (plan.issues.length === 0) run.remark(`${plan.steps.join('\n')}\n${plan.neededBytes > 0 ? `Up to ${sizeInWords(plan.neededBytes)} may be needed.\n` : ''}`)
     const job = await followJob(run, await run.client.storage.work(asked))
-    run.answer({ ...asked, notes: job.notes }, `${done}\n`)
+    run.answer({ ...withoutSecrets(asked), notes: job.notes }, `${done}\n`)
     remarkNotes(run, job.notes)
     after(job)
   })
+}
+
+function withoutSecrets(work: DiskWork): object {
+  if (work.kind !== 'convert' || work.encryption === undefined) return work
+  return { ...work, encryption: { keep: work.encryption.keep } }
 }
 
 async function virtualBytes(run: Run, path: string): Promise<number> {

@@ -168,13 +168,19 @@ async function checkDisk(
   context: CheckContext,
 ): Promise<Inspection> {
   const { path, mode } = source
-  const found = await inspectFor('source.path', path, faults, context, ['disk', 'iso', 'unknown'], mode === 'convert' ? source.acceptedFiles : undefined)
-  if (found.faults.length > 0) return found
+  const found = await inspectFor('source.path', path, faults, context, ['disk', 'iso', 'unknown'], { passphrase: source.passphrase, acceptedFiles: mode === 'convert' ? source.acceptedFiles : undefined })
+  if (found.faults.some((fault) => !isOpened(fault, source))) return found
   const { report } = found
+  if (source.passphrase !== undefined && report.encryption === undefined) {
+    faults.add('source.passphrase', new RingsideError('INVALID_INPUT', `The image is not encrypted, so that no passphrase opens it: ${path}`, { path, hint: 'Leave the passphrase out.' }))
+  }
   const actual = report.format ?? 'raw'
   if (source.format !== actual) {
     const message = `The file is a ${actual} image and would be used as ${source.format}: ${path}`
     faults.add('source.format', new RingsideError('IMAGE_UNSUPPORTED', message, { path, hint: `Choose ${actual} as its format.` }))
+  }
+  if (mode !== 'convert' && report.encryption !== undefined) {
+    faults.add('source.mode', new RingsideError('IMAGE_UNSUPPORTED', `The image is encrypted with a passphrase of its own, and can only be converted: ${path}`, { path, hint: 'Choose to convert it; the machine’s disk is then encrypted with the machine’s own passphrase, or plain.' }))
   }
   if (mode !== 'convert' && found.dependsOn.length > 0) {
     const message = `The image is not whole by itself, it needs ${found.dependsOn.join(', ')}: ${path}`
@@ -252,14 +258,19 @@ async function inspectFor(
   faults: Faults,
   context: CheckContext,
   kinds: readonly string[],
-  acceptedFiles?: readonly string[],
+  { acceptedFiles, passphrase }: { acceptedFiles?: readonly string[] | undefined; passphrase?: string | undefined } = {},
 ): Promise<Inspection> {
   const found = await context.inspect(path, acceptedFiles)
-  for (const error of found.faults) faults.add(field, error)
+  for (const error of found.faults) if (!isOpened(error, { passphrase })) faults.add(error.code === 'KEY_REQUIRED' ? 'source.passphrase' : field, error)
   if (kinds.includes(found.report.kind)) {
     for (const issue of found.report.issues) if (issue.severity === 'warning') faults.warn(field, issue.message)
   }
   return found
+}
+
+/** That an image is encrypted is no fault where its passphrase is given. */
+function isOpened({ code }: RingsideError, { passphrase }: { passphrase?: string | undefined }): boolean {
+  return code === 'KEY_REQUIRED' && passphrase !== undefined
 }
 
 /** An initial ramdisk may be of any kind, but it has to be there. */

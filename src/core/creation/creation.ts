@@ -75,7 +75,8 @@ export class MachineMaker implements MachineCreation {
     if (checked.request === null || checked.os === null || qemu === null)
       throw new RingsideError('INTERNAL', 'A request with faults passed its check.')
     const plan = this.#plan(checked.request, checked.os, { qemu, bestAccelerator }, checked.source?.report.bootable ?? null)
-    return this.#make(plan, qemu, reporter, { encryption: checked.request.encryption ?? null })
+    const { source, encryption = null } = checked.request
+    return this.#make(plan, qemu, reporter, { encryption, passphrase: source.type === 'disk' ? (source.passphrase ?? null) : null })
   }
 
   async createSample(name: string | undefined, reporter: JobReporter): Promise<string> {
@@ -131,13 +132,13 @@ export class MachineMaker implements MachineCreation {
     })
   }
 
-  async #make(plan: MachinePlan, qemu: QemuReport, reporter: JobReporter, { sample = null, encryption = null }: { sample?: Uint8Array | null; encryption?: NewEncryption | null }): Promise<string> {
+  async #make(plan: MachinePlan, qemu: QemuReport, reporter: JobReporter, { sample = null, encryption = null, passphrase = null }: { sample?: Uint8Array | null; encryption?: NewEncryption | null; passphrase?: string | null }): Promise<string> {
     let key: string | null = null
     const machine = await this.options.library.add(plan.definition, async (paths) => {
       if (encryption !== null) key = await this.#diskKeys().lockNew(paths.keyFile, encryption.passphrase)
       for (const disk of plan.disks) {
         throwIfCancelled(reporter.signal)
-        await this.#makeDisk(disk, paths.folder, qemu, reporter, { sample, key })
+        await this.#makeDisk(disk, paths.folder, qemu, reporter, { sample, key, passphrase })
       }
       throwIfCancelled(reporter.signal)
       reporter.report(null, 'Writing the definition')
@@ -160,8 +161,11 @@ export class MachineMaker implements MachineCreation {
     return diskKeys
   }
 
-  /** @param sample what the disk is made from, in place of the file that the plan names */
-  async #makeDisk(disk: DiskPlan, folder: string, qemu: QemuReport, reporter: JobReporter, { sample, key }: { sample: Uint8Array | null; key: string | null }): Promise<void> {
+  /**
+   * @param sample what the disk is made from, in place of the file that the plan names
+   * @param passphrase opens that file
+   */
+  async #makeDisk(disk: DiskPlan, folder: string, qemu: QemuReport, reporter: JobReporter, { sample, key, passphrase }: { sample: Uint8Array | null; key: string | null; passphrase: string | null }): Promise<void> {
     if (disk.how === 'inPlace') return
     const to = join(folder, ...disk.to.split('/'))
     const tool = this.options.imageTool(qemu)
@@ -194,7 +198,8 @@ export class MachineMaker implements MachineCreation {
               noted = noteHelper(folder, pid).catch(() => undefined)
             },
             signal: reporter.signal,
-            ...(key === null ? {} : { encryption: { key } }),
+            passphrase,
+            encryption: key === null ? 'none' : { key },
           }).finally(() => noted)
           if (sample !== null) await rm(source)
         }

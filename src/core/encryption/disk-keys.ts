@@ -4,6 +4,7 @@ import { invalidInput, RingsideError } from '@shared/errors'
 import { type EncryptionState, type EncryptionSupport, isLive, type MachineView, Passphrase } from '@shared/model'
 import type { Disposer, MachineLibrary } from '../app/services'
 import { isKeyOf, newDiskKey, openKey, readKeyFile, type ScryptCost, sealKey, writeKeyFile } from './key-file'
+import { passphraseNeeded } from '../storage/image-faults'
 import type { RememberedKeys } from './remembered-keys'
 
 /** How long a key that was opened may go without being needed while its machine is off, milliseconds. */
@@ -100,7 +101,7 @@ export class DiskKeys {
   }
 
   /**
-   * The key of the images in a machine's folder. Throws `KEY_REQUIRED`, and `IMAGE_UNSUPPORTED` for an image that belongs to none.
+   * The key of the images in a machine's folder. Throws `KEY_REQUIRED`, which names no machine for an image that belongs to none.
    * @param path absolute
    */
   async ofImage(path: string): Promise<string> {
@@ -109,7 +110,7 @@ export class DiskKeys {
       const folder = await realpath(paths.folder).catch(() => paths.folder)
       if (real.startsWith(folder + sep)) return this.require(definition.id)
     }
-    throw new RingsideError('IMAGE_UNSUPPORTED', `The image is encrypted and lies in no machine’s folder, so there is no key for it: ${path}`, { path, hint: 'Add it to a machine as a copy with its own passphrase decrypted: qemu-img convert makes a plain copy.' })
+    throw passphraseNeeded(path)
   }
 
   /** Throws `KEY_WRONG` that changes nothing, and what `RememberedKeys.put` throws. */

@@ -27,7 +27,7 @@ export interface ImageContext extends Pick<SnapshotContext, 'library' | 'machine
   readonly temporaryFolder: string
   /** Throws `QEMU_NOT_FOUND`. */
   readonly imageTool: () => Promise<QemuImg>
-  /** The key of an encrypted image. Throws `KEY_REQUIRED`, and `IMAGE_UNSUPPORTED` where there is none. */
+  /** The key of an encrypted image. Throws `KEY_REQUIRED`, which names no machine where none has it. */
   readonly keyOf: (path: string) => Promise<string>
   readonly checks: CheckRecords
   readonly unfinished: Unfinished

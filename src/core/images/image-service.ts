@@ -14,7 +14,7 @@ import { moveDisk } from './move'
 import { MoveRecords } from './move-records'
 import { readOverview } from './overview'
 import { addPlace, forgetPlace } from './places'
-import { type Prepared, prepare, targetOf } from './plan'
+import { type Prepared, prepare, requireOpens, targetOf } from './plan'
 import { settleMoves } from './settle-moves'
 import type { Subject } from './subject'
 import { checkDisk, checksumDisk, compactDisk, convertDisk, createDisk, deleteDisk, growDisk, repairDisk, shrinkDisk } from './work'
@@ -72,6 +72,7 @@ export class ImageService implements Images {
     await this.#makeImagesFolder(work)
     const prepared = await prepare(this.#context, work)
     throwFirst(prepared)
+    await requireOpens(this.#context, prepared)
     const ids = machinesOf(prepared.subject)
     return { machineId: ids.length === 1 ? (ids[0] ?? null) : null }
   }
@@ -105,7 +106,7 @@ export class ImageService implements Images {
     switch (work.kind) {
       case 'grow': return growDisk(at, subject, work)
       case 'shrink': return shrinkDisk(at, subject, work)
-      case 'convert': return convertDisk(at, subject, work.to, work.format)
+      case 'convert': return convertDisk(at, subject, work.to, work.format, work.encryption?.keep === false ? 'none' : 'keep')
       case 'copy': return convertDisk(at, subject, work.to, subject.format)
       case 'compact': return compactDisk(at, subject)
       case 'check': return void (await checkDisk(at, subject))

@@ -25,6 +25,15 @@ export interface Prepared {
   readonly target: string | null
 }
 
+/**
+ * Tries the passphrase of an image from elsewhere, so that a wrong one is told before a job begins.
+ * Throws `KEY_WRONG`.
+ */
+export async function requireOpens(context: ImageContext, { subject }: Prepared): Promise<void> {
+  if (subject?.passphrase == null) return
+  await (await context.imageTool()).measure(subject.path, subject.format, 'qcow2', subject.passphrase)
+}
+
 /** Looks what a piece of work would do, need and meet. Changes nothing; whatever speaks against it is in the result. */
 export async function prepare(context: ImageContext, work: DiskWork): Promise<Prepared> {
   const faults: RingsideError[] = []
@@ -40,13 +49,14 @@ export async function prepare(context: ImageContext, work: DiskWork): Promise<Pr
   const given = targetOf(work)
   if (given !== null) await attempt(() => requireFreeTarget(context, given))
   const subject = work.kind === 'create' ? null : await attempt(() => findSubject(context, work.path, {
-    sourceFormat: 'sourceFormat' in work ? work.sourceFormat : undefined, acceptedFiles: work.kind === 'convert' ? work.acceptedFiles : undefined, mayBeDamaged: work.kind === 'check' || work.kind === 'repair',
+    sourceFormat: 'sourceFormat' in work ? work.sourceFormat : undefined, ...(work.kind === 'convert' ? { acceptedFiles: work.acceptedFiles, passphrase: work.encryption?.passphrase ?? null } : {}), mayBeDamaged: work.kind === 'check' || work.kind === 'repair',
   }))
   if (subject !== null) {
     const why = subject.known === null ? whyNotForeign(work, subject) : whyNot(work.kind, subject.known)
     if (why !== null) faults.push(refusal(work, subject, why))
-    if (subject.known?.encrypted === true && work.kind !== 'delete') await attempt(() => context.keyOf(subject.path))
-    if (subject.known?.encrypted === true && work.kind === 'convert' && work.format !== 'qcow2') faults.push(refusal(work, subject, 'The disk is encrypted, and in this format it would be written unencrypted. Choose qcow2.'))
+    const isEncrypted = subject.known?.encrypted === true || subject.passphrase !== null
+    if (isEncrypted && subject.passphrase === null && work.kind !== 'delete') await attempt(() => context.keyOf(subject.path))
+    if (isEncrypted && work.kind === 'convert' && work.format !== 'qcow2' && work.encryption?.keep !== false) faults.push(refusal(work, subject, 'The disk is encrypted, and in this format it would be written unencrypted. Choose qcow2.'))
     const size = sizeFault(work, subject)
     if (size !== null) faults.push(size)
   }
@@ -123,7 +133,8 @@ async function roomFor(tool: QemuImg, work: DiskWork, subject: Subject | null): 
   const { path, format, bytes, virtualBytes } = subject
   switch (work.kind) {
     case 'convert':
-      return measured(tool, subject, work.format)
+      // What takes a passphrase is not opened to be measured: with all its layers it holds no more than it has, and a container may be full.
+      return subject.passphrase === null ? measured(tool, subject, work.format) : Math.ceil((format === 'raw' ? virtualBytes : bytes) * 1.02)
     case 'copy':
       return measured(tool, subject, format)
     case 'move':
@@ -152,6 +163,10 @@ async function measured(tool: QemuImg, { path, format }: Subject, target: string
 
 const encryptedCopy = ['All that a guest sees of it is written to a new qcow2 file, which stands alone and is encrypted as this one is.', 'Outside the machine’s folder the copy opens with the machine’s disk key only; keep that key with it.']
 
+function foreignStep(keep: boolean, format: string): string {
+  return keep ? 'It is opened with its passphrase, and all that a guest sees of it is written to a new qcow2 file, which stands alone and is encrypted with the same passphrase.' : `It is opened with its passphrase, and all that a guest sees of it is written to a new ${format} file, which stands alone and is not encrypted: whoever has it can read all of it.`
+}
+
 function stepsOf(work: DiskWork, subject: Subject | null, target: string | null): string[] {
   const users = subject?.known == null ? [] : [...new Set(subject.known.users.map(({ machineName }) => `“${machineName}”`))]
   const held = users.length === 0 ? [] : [`${users.join(', ')} can’t be started or changed meanwhile.`]
@@ -166,6 +181,7 @@ function stepsOf(work: DiskWork, subject: Subject | null, target: string | null)
     case 'shrink':
       return [`It is proved first that nothing lies behind ${bytesInWords(work.sizeBytes)} and that no partition reaches that far; otherwise nothing is changed.`, 'Then the disk is cut there.', ...held]
     case 'convert':
+      if (work.encryption !== undefined) return [foreignStep(work.encryption.keep, work.format), untouched, ...held]
       if (subject?.known?.encrypted === true) return [...encryptedCopy, untouched, ...held]
       return [`All that a guest sees of it is written to a new ${work.format} file, which stands alone.`, untouched, ...held]
     case 'copy':

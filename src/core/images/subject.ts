@@ -20,41 +20,60 @@ export interface Subject {
   readonly known: KnownImage | null
   readonly virtualBytes: number
   readonly bytes: number
+  /** Opens an image from elsewhere that is encrypted; null: it is not, or a machine has its key. */
+  readonly passphrase: string | null
 }
 
 /**
  * Finds an image and looks whether it may be opened at all: what it is based on must lie where it may.
- * Throws `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `INVALID_INPUT`, `IMAGE_UNSUPPORTED`, `IMAGE_DAMAGED`, `BACKING_FILE_OUTSIDE`.
+ * Throws `FILE_NOT_FOUND`, `FILE_UNREADABLE`, `INVALID_INPUT`, `IMAGE_UNSUPPORTED`, `IMAGE_DAMAGED`, `BACKING_FILE_OUTSIDE`, and `KEY_REQUIRED` for one that nobody has the key of.
  * @param acceptedFiles those outside that the person accepts it to be based on
+ * @param passphrase of an image from elsewhere that is encrypted; it is not tried here
  * @param mayBeDamaged it is to be checked or mended
  */
-export async function findSubject(context: ImageContext, wanted: string, { sourceFormat, acceptedFiles = [], mayBeDamaged = false }: { sourceFormat?: DiskFormat | undefined; acceptedFiles?: readonly string[] | undefined; mayBeDamaged?: boolean }): Promise<Subject> {
+export async function findSubject(context: ImageContext, wanted: string, { sourceFormat, acceptedFiles = [], passphrase = null, mayBeDamaged = false }: Finding): Promise<Subject> {
   requireAbsolute(wanted)
   const path = await realpath(wanted).catch((error: unknown) => {
     throw fileError(error, wanted, 'read')
   })
   const known = (await readCatalogue(context)).images.get(path) ?? null
-  const format = known?.format ?? (await foreignFormat(context, path, sourceFormat, acceptedFiles, mayBeDamaged))
+  if (passphrase !== null && known !== null) requireForeign(known)
+  const foreign = known?.format == null ? await lookAtForeign(context, path, { sourceFormat, acceptedFiles, passphrase, mayBeDamaged }) : null
+  const format = known?.format ?? foreign?.format ?? 'raw'
   if (sourceFormat !== undefined && sourceFormat !== format) {
     throw new RingsideError('INVALID_INPUT', `This image is ${format}, and not ${sourceFormat}: ${path}`, { path, hint: 'Leave the format out.', issues: [{ path: 'sourceFormat', message: `It is ${format}.`, received: sourceFormat, severity: 'error' }] })
   }
   await requireSafe(context, { path, format, known }, acceptedFiles, mayBeDamaged)
   const found = await lstat(path)
-  const virtualBytes = known?.virtualBytes ?? (format === 'raw' ? found.size : (await (await context.imageTool()).info(path, format)).virtualBytes)
-  return { path, name: basename(path), format, known, virtualBytes, bytes: process.platform === 'win32' ? found.size : found.blocks * 512 }
+  const virtualBytes = known?.virtualBytes ?? foreign?.virtualBytes ?? (format === 'raw' ? found.size : (await (await context.imageTool()).info(path, format)).virtualBytes)
+  return { path, name: basename(path), format, known, virtualBytes, bytes: process.platform === 'win32' ? found.size : found.blocks * 512, passphrase }
+}
+
+interface Finding { sourceFormat?: DiskFormat | undefined; acceptedFiles?: readonly string[] | undefined; passphrase?: string | null; mayBeDamaged?: boolean }
+
+/** A passphrase is given for what lies beside the machines only. */
+function requireForeign({ path, encrypted, owner }: KnownImage): void {
+  if (!encrypted) throw notEncrypted(path)
+  if (owner !== null) throw new RingsideError('INVALID_INPUT', `The image belongs to “${owner.name}”, whose passphrase opens it: ${path}`, { path, hint: 'Leave the passphrase of the image out, and unlock the machine.' })
+}
+
+function notEncrypted(path: string): RingsideError {
+  return new RingsideError('INVALID_INPUT', `The image is not encrypted, so that no passphrase opens it: ${path}`, { path, hint: 'Leave the passphrase out.' })
 }
 
 export function requireAbsolute(path: string): void {
   if (!isAbsolute(path)) throw new RingsideError('INVALID_INPUT', `A path has to be complete, from the root: ${path.slice(0, 200)}`, { hint: 'Write the whole path.' })
 }
 
-async function foreignFormat(context: ImageContext, path: string, said: DiskFormat | undefined, acceptedFiles: readonly string[], mayBeDamaged: boolean): Promise<DiskFormat> {
+/** Throws what speaks against an image that nobody here knows. */
+async function lookAtForeign(context: ImageContext, path: string, { sourceFormat: said, acceptedFiles = [], passphrase = null, mayBeDamaged = false }: Finding): Promise<{ format: DiskFormat; virtualBytes: number | null }> {
   const { report, faults } = await context.storage.examine(path, acceptedFiles)
-  const [fault] = faults.filter(({ code }) => !(mayBeDamaged && code === 'IMAGE_DAMAGED'))
+  const [fault] = faults.filter(({ code }) => !(mayBeDamaged && code === 'IMAGE_DAMAGED') && !(passphrase !== null && code === 'KEY_REQUIRED'))
   if (fault !== undefined) throw fault
+  if (passphrase !== null && report.encryption === undefined) throw notEncrypted(path)
   // That it is raw can be said of anything; whatever else is said shows in its first bytes.
-  const format = said === 'raw' ? 'raw' : report.format
-  if (format !== null && report.kind !== 'iso') return format
+  const format = said === 'raw' && report.encryption === undefined ? 'raw' : report.format
+  if (format !== null && report.kind !== 'iso') return { format, virtualBytes: report.encryption === undefined ? null : report.virtualBytes }
   throw new RingsideError('IMAGE_UNSUPPORTED', `Nothing in this file says that it is a disk image: ${path}`, { path, hint: 'Choose another file, or say that its format is raw if you know that it is a disk.' })
 }
 

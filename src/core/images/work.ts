@@ -34,11 +34,11 @@ export async function createDisk(at: AtWork, { path, format, sizeBytes, prealloc
   })
 }
 
-/** Writes all that the guest sees of an image to a new one. */
-export async function convertDisk(at: AtWork, { path, format }: Subject, to: string, targetFormat: DiskFormat): Promise<void> {
+/** Writes all that the guest sees of an image to a new one. @param encryption `keep`: encrypted as the image is */
+export async function convertDisk(at: AtWork, { path, format, passphrase }: Subject, to: string, targetFormat: DiskFormat, encryption: 'keep' | 'none' = 'keep'): Promise<void> {
   const { tool, job, signal, context } = at
   await makeNew(at, to, (temporary) => tool.convert({
-    source: path, sourceFormat: format, target: temporary, targetFormat, options: targetOptions(targetFormat), signal,
+    source: path, sourceFormat: format, target: temporary, targetFormat, options: targetOptions(targetFormat), signal, passphrase, encryption,
     onProgress: (fraction) => { job.report(fraction, `Writing ${basename(to)}`) }, onStarted: noting(context, temporary),
   }))
 }

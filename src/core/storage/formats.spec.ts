@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { memorySource } from './byte-source'
 import { decideBootability, diskBootability } from './disk-start'
-import { makeBootCatalog, makeBzImage, makeIso, makeMbrDisk, makeQcow2, makeVdi, makeVhdFooter, makeVmdk } from './images.fixture'
+import { makeBootCatalog, makeBzImage, makeIso, makeLuks, makeMbrDisk, makeQcow2, makeVdi, makeVhdFooter, makeVmdk } from './images.fixture'
 import { detectImageFormat } from './image-format'
 import { readBootCatalog, readDisc } from './iso9660'
+import { readLuksHeader } from './luks'
 import { findMissingBytes, hasOwnData, readQcow2Header } from './qcow2'
 import { parseDescriptor, readVmdk } from './vmdk'
 
@@ -55,6 +56,7 @@ describe('the format of a file is decided from its bytes', () => {
     ['a Windows program', pe(3), { kind: 'unknown' }],
     ['text', Buffer.from('hello'), { kind: 'unknown' }],
     ['zeros of odd length', Buffer.alloc(1000), { kind: 'unknown' }],
+    ['a LUKS container', makeLuks(), { kind: 'luks' }],
   ])('%s', async (_name, bytes, expected) => {
     expect(await detectImageFormat(memorySource(bytes))).toEqual(expected)
   })
@@ -63,7 +65,6 @@ describe('the format of a file is decided from its bytes', () => {
     ['\x1f\x8b', 'compressed with gzip'],
     ['\xfd7zXZ\0', 'compressed with xz'],
     ['PK\x03\x04', 'a ZIP archive'],
-    ['LUKS\xba\xbe', 'an encrypted (LUKS) disk'],
     ['QED\0', 'a QED disk image'],
     ['\x28\xb5\x2f\xfd', 'compressed with zstd'],
   ])('what begins with %j is known and of no use', async (magic, name) => {
@@ -137,6 +138,20 @@ describe('a disc', () => {
   })
 })
 
+describe('a LUKS header', () => {
+  test('tells where the content begins, and how many passphrases there may be', async () => {
+    expect(await readLuksHeader(memorySource(makeLuks({ payloadSectors: 8, activeSlots: 3 })))).toEqual({ header: { payloadOffset: 4096, activeSlots: 3 } })
+    expect(await readLuksHeader(memorySource(makeLuks({ version: 2 })))).toEqual({ version: 2 })
+  })
+
+  test('that is none, or is cut short, is a fault', async () => {
+    expect(await readLuksHeader(memorySource(Buffer.alloc(4096)))).toEqual({ fault: 'its LUKS header is missing' })
+    expect(await readLuksHeader(memorySource(makeLuks()), 100_000_000)).toEqual({ fault: 'its LUKS header is missing' })
+    for (const length of [0, 6, 7]) expect(await readLuksHeader(memorySource(makeLuks().subarray(0, length)))).toEqual({ fault: 'its LUKS header is missing' })
+    for (const length of [8, 104, 591]) expect(await readLuksHeader(memorySource(makeLuks().subarray(0, length)))).toEqual({ fault: 'it ends within its LUKS header' })
+  })
+})
+
 describe('a qcow2', () => {
   test('tells what it needs', async () => {
     const read = await readQcow2Header(
@@ -159,7 +174,13 @@ describe('a qcow2', () => {
     [2, 'LUKS'],
     [9, 'unknown'],
   ])('with encryption method %i is encrypted: %s', async (encryption, name) => {
-    expect(await readQcow2Header(memorySource(makeQcow2({ encryption })))).toMatchObject({ header: { encryption: name } })
+    expect(await readQcow2Header(memorySource(makeQcow2({ encryption })))).toMatchObject({ header: { encryption: name, luksOffset: null } })
+  })
+
+  test('says where its LUKS header lies', async () => {
+    const source = memorySource(makeQcow2({ encryption: 2, luksVersion: 1, backingFormat: 'raw' }))
+    expect(await readQcow2Header(source)).toMatchObject({ header: { luksOffset: 5 * 65_536, backingFormat: 'raw' } })
+    expect(await readLuksHeader(source, 5 * 65_536)).toEqual({ header: { payloadOffset: 2 * 1024 * 1024, activeSlots: 1 } })
   })
 
   test.each([1, 4, 0xffffffff])('of version %i is not read on', async (version) => {

@@ -34,6 +34,11 @@ export function unsupportedImage(path: string, why: string, hint: string): Rings
   return new RingsideError('IMAGE_UNSUPPORTED', `This image can't be used, ${why}: ${path}`, { path, hint })
 }
 
+/** What it is to be done with an image that somebody has encrypted elsewhere. No machine is named: none has its key. */
+export function passphraseNeeded(path: string): RingsideError {
+  return new RingsideError('KEY_REQUIRED', `The image is encrypted with a passphrase of its own: ${path}`, { path, hint: 'Give that passphrase where it is brought in, or where a machine is made from it; a copy is made then.' })
+}
+
 /** An image that would make QEMU open another file of the image's choosing. */
 export function reachesOutside(
   path: string,

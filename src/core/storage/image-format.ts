@@ -6,6 +6,8 @@ export type DetectedFormat =
   | { kind: 'iso' }
   | { kind: 'kernel'; flavour: 'bzImage' | 'efi' }
   | { kind: 'disk'; format: DiskFormat }
+  /** A LUKS container: a raw disk, encrypted, behind a header. */
+  | { kind: 'luks' }
   /** Known, and of no use as it is. */
   | { kind: 'foreign'; name: string; advice: string }
   | { kind: 'unknown' }
@@ -33,11 +35,7 @@ const magics: readonly { at: number; bytes: Buffer; is: DetectedFormat }[] = [
   { at: 0x40, bytes: Buffer.from([0x7f, 0x10, 0xda, 0xbe]), is: { kind: 'disk', format: 'vdi' } },
   { at: 0, bytes: Buffer.from('vhdxfile', 'latin1'), is: { kind: 'disk', format: 'vhdx' } },
   { at: 0, bytes: Buffer.from('conectix', 'latin1'), is: { kind: 'disk', format: 'vpc' } },
-  {
-    at: 0,
-    bytes: Buffer.from('LUKS\xba\xbe', 'latin1'),
-    is: { kind: 'foreign', name: 'an encrypted (LUKS) disk', advice: 'Decrypt it into a plain image first.' },
-  },
+  { at: 0, bytes: Buffer.from('LUKS\xba\xbe', 'latin1'), is: { kind: 'luks' } },
   { at: 0, bytes: Buffer.from('QED\0', 'latin1'), is: { kind: 'foreign', name: 'a QED disk image', advice: convert } },
   { at: 0, bytes: Buffer.from('WithoutFreeSpace', 'latin1'), is: { kind: 'foreign', name: 'a Parallels disk image', advice: convert } },
   { at: 0, bytes: Buffer.from('WithouFreSpacExt', 'latin1'), is: { kind: 'foreign', name: 'a Parallels disk image', advice: convert } },

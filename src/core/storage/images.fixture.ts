@@ -53,6 +53,8 @@ export interface Qcow2Options {
   backingFormat?: string
   dataFile?: string
   encryption?: number
+  /** The LUKS header in it, of this version. */
+  luksVersion?: number
   features?: bigint
   clusterBits?: number
   /** Host offset that the one data cluster is said to lie at; 0: none. */
@@ -85,6 +87,15 @@ export function makeQcow2(options: Qcow2Options = {}): Buffer {
   }
   if (options.backingFormat !== undefined) extension(0xe2792aca, options.backingFormat)
   if (options.dataFile !== undefined) extension(0x44415441, options.dataFile)
+  if (options.luksVersion !== undefined) {
+    // Full disk encryption header pointer: offset and length.
+    image.writeUInt32BE(0x0537be77, at)
+    image.writeUInt32BE(16, at + 4)
+    image.writeBigUInt64BE(BigInt(5 * cluster), at + 8)
+    image.writeBigUInt64BE(592n, at + 16)
+    at += 24
+    makeLuks({ version: options.luksVersion }).copy(image, 5 * cluster)
+  }
   at += 8
   if (options.backingFile !== undefined) {
     image.writeBigUInt64BE(BigInt(at), 8)
@@ -95,6 +106,16 @@ export function makeQcow2(options: Qcow2Options = {}): Buffer {
     image.writeBigUInt64BE(BigInt(2 * cluster) | (1n << 63n), cluster)
     image.writeBigUInt64BE(BigInt(dataOffset) | (1n << 63n), 2 * cluster)
   }
+  return image
+}
+
+/** A LUKS container with 2 MiB of payload, and nothing in its key slots but that some are in use. */
+export function makeLuks({ version = 1, payloadSectors = 4096, activeSlots = 1 }: { version?: number; payloadSectors?: number; activeSlots?: number } = {}): Buffer {
+  const image = Buffer.alloc(4 * 1024 * 1024)
+  image.write('LUKS\xba\xbe', 0, 'latin1')
+  image.writeUInt16BE(version, 6)
+  image.writeUInt32BE(payloadSectors, 104)
+  for (let slot = 0; slot < 8; slot += 1) image.writeUInt32BE(slot < activeSlots ? 0x00ac71f3 : 0x0000dead, 208 + slot * 48)
   return image
 }
 

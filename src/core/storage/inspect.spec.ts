@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type ErrorCode, RingsideError } from '@shared/errors'
 import { loadCatalog } from '../catalog'
 import { fileError } from '../config'
-import { makeBzImage, makeIso, makeMbrDisk, makeQcow2, makeVdi, makeVhdFooter, makeVmdk, type Qcow2Options } from './images.fixture'
+import { makeBzImage, makeIso, makeLuks, makeMbrDisk, makeQcow2, makeVdi, makeVhdFooter, makeVmdk, type Qcow2Options } from './images.fixture'
 import type { ImageTool } from './image-tool'
 import { type InspectContext, type Inspection, inspectImage } from './inspect'
 
@@ -50,6 +50,42 @@ async function faultOf(path: string, code: ErrorCode, context: Partial<InspectCo
   expect(faults[0]?.data.hint).toMatch(/[.']$/u)
   return faults[0]?.message ?? ''
 }
+
+describe('an image that was encrypted elsewhere', () => {
+  test('says so, and needs its passphrase; nothing is said of what it holds', async () => {
+    expect((await inspect(await put('a.qcow2', makeQcow2({ encryption: 2, luksVersion: 1, virtualBytes: 2 ** 30 })))).report).toMatchObject({ kind: 'disk', format: 'qcow2', encryption: 'luks', virtualBytes: 2 ** 30, bootable: null })
+    const container = await put('b.img', makeLuks())
+    expect((await inspect(container)).report).toMatchObject({ kind: 'disk', format: 'raw', encryption: 'luks', virtualBytes: 2 * 1024 * 1024, bootable: null })
+    await faultOf(container, 'KEY_REQUIRED')
+    expect((await inspect(await put('c.qcow2', makeQcow2()))).report).not.toHaveProperty('encryption')
+  })
+
+  test('with LUKS2 is refused with the way to convert it, alone or in a qcow2', async () => {
+    const path = await put('two.img', makeLuks({ version: 2 }))
+    expect(await faultOf(path, 'IMAGE_UNSUPPORTED')).toContain('it is encrypted with LUKS2 and QEMU opens LUKS1 only')
+    const { report, faults } = await inspect(path)
+    expect(faults[0]?.data.hint).toMatch(/cryptsetup luksConvertKey --pbkdf pbkdf2.*cryptsetup convert --type luks1/u)
+    expect(report).not.toHaveProperty('encryption')
+    expect(await faultOf(await put('two.qcow2', makeQcow2({ encryption: 2, luksVersion: 2 })), 'IMAGE_UNSUPPORTED')).toContain('LUKS2')
+  })
+
+  test.each([
+    ['in a qcow2 without its header', () => makeQcow2({ encryption: 2 }), 'its LUKS header is missing'],
+    ['without a key slot in use', () => makeLuks({ activeSlots: 0 }), 'all of its key slots are empty'],
+    ['whose content lies elsewhere', () => makeLuks({ payloadSectors: 0 }), 'its LUKS header lies apart from its content'],
+    ['that ends before its content', () => makeLuks({ payloadSectors: 1_000_000 }), 'is cut short'],
+  ])('%s is refused', async (_what, make, words) => {
+    const { faults } = await inspect(await put('x', make()))
+    expect(faults.map(({ message }) => message)).toEqual([expect.stringContaining(words)])
+  })
+
+  test('is no base of one that is not encrypted', async () => {
+    await writeFile(join(library, 'base.qcow2'), makeQcow2({ encryption: 2, luksVersion: 1 }))
+    const based = { backingFile: join(library, 'base.qcow2'), backingFormat: 'qcow2' }
+    expect(await faultOf(await put('top.qcow2', makeQcow2(based)), 'IMAGE_UNSUPPORTED')).toContain('it is not encrypted and is based on an image that is')
+    await faultOf(await put('sealed.qcow2', makeQcow2({ ...based, encryption: 2, luksVersion: 1 })), 'KEY_REQUIRED')
+  })
+})
 
 describe('a path that is no usable file', () => {
   test('missing', async () => {
@@ -240,7 +276,8 @@ describe('a qcow2', () => {
       'BACKING_FILE_OUTSIDE',
       'The image keeps its content in a file outside the library: PATH needs a data file that it does not name',
     ],
-    ['encryption', { encryption: 2 }, 'IMAGE_UNSUPPORTED', "This image can't be used, it is encrypted (LUKS): PATH"],
+    ['old encryption', { encryption: 1 }, 'IMAGE_UNSUPPORTED', "This image can't be used, it is encrypted (AES): PATH"],
+    ['encryption', { encryption: 2, luksVersion: 1 }, 'KEY_REQUIRED', 'The image is encrypted with a passphrase of its own: PATH'],
     [
       'an unknown version',
       { version: 4 },

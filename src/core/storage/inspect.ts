@@ -4,12 +4,12 @@ import type { DiskFormat, ImageReport, OsCatalog } from '@shared/model'
 import { foreignArchitecture, recogniseOs } from '../catalog'
 import { fileError } from '../config'
 import { FileSource } from './byte-source'
-import { bytesInWords, emptyFile, unsupportedImage } from './image-faults'
+import { bytesInWords, emptyFile, passphraseNeeded, unsupportedImage } from './image-faults'
 import { detectImageFormat } from './image-format'
 import type { ImageTool } from './image-tool'
 import { readDisc } from './iso9660'
 import { diskBootability } from './disk-start'
-import { type DiskFacts, examineQcow2, examineVdi, examineVmdk, examineVpc } from './references'
+import { type DiskFacts, examineLuks, examineQcow2, examineVdi, examineVmdk, examineVpc } from './references'
 
 export interface InspectContext {
   /** Images may be based on files in here. */
@@ -115,16 +115,17 @@ async function examine(
     case 'disk': {
       report.kind = 'disk'
       report.format = detected.format
-      const facts = await diskFacts(source, path, detected.format, context)
-      faults.push(...facts.faults)
-      dependsOn.push(...facts.dependsOn)
-      report.virtualBytes = facts.virtualBytes
-      if (facts.unaccepted !== undefined) report.unacceptedFile = facts.unaccepted
+      noteFacts(await diskFacts(source, path, detected.format, context), report, faults, dependsOn)
       if (faults.length > 0) return
       report.bootable = await diskBootability(source, detected.format)
       await askTool(report, faults, detected.format, context)
       return
     }
+    case 'luks':
+      report.kind = 'disk'
+      report.format = 'raw'
+      noteFacts(await examineLuks(source, path), report, faults, dependsOn)
+      return
     case 'foreign':
       faults.push(unsupportedImage(path, `it is ${detected.name}`, detected.advice))
       return
@@ -136,6 +137,17 @@ async function examine(
       )
       if (source.size % 512 !== 0) warn(report, `A raw disk has a multiple of 512 bytes, and this file has ${String(source.size)}.`)
   }
+}
+
+function noteFacts(facts: DiskFacts, report: ImageReport, faults: RingsideError[], dependsOn: string[]): void {
+  faults.push(...facts.faults)
+  dependsOn.push(...facts.dependsOn)
+  report.virtualBytes = facts.virtualBytes
+  if (facts.unaccepted !== undefined) report.unacceptedFile = facts.unaccepted
+  if (facts.encrypted !== true) return
+  report.encryption = 'luks'
+  // Whoever knows the passphrase passes over this one; for everybody else the image is of no use.
+  faults.push(passphraseNeeded(report.path))
 }
 
 async function diskFacts(source: FileSource, path: string, format: DiskFormat, context: InspectContext): Promise<DiskFacts> {

@@ -6,6 +6,8 @@ export interface Qcow2Header {
   clusterBits: number
   virtualBytes: number
   encryption: 'none' | 'AES' | 'LUKS' | 'unknown'
+  /** Where the LUKS header lies in the file, bytes; null: nowhere. */
+  luksOffset: number | null
   l1Entries: number
   l1Offset: number
   refcountTableOffset: number
@@ -29,7 +31,7 @@ export type Qcow2Fault = 'too short for its header' | 'its header makes no sense
 
 const headerLengthV2 = 72
 const headerLengthV3 = 104
-const extensions = { end: 0, backingFormat: 0xe2792aca, dataFile: 0x44415441 }
+const extensions = { end: 0, backingFormat: 0xe2792aca, dataFile: 0x44415441, encryptionHeader: 0x0537be77 }
 
 /** Reads the header alone; `fault` when that is impossible. The magic has been seen before. */
 export async function readQcow2Header(source: ByteSource): Promise<{ header: Qcow2Header } | { version: number } | { fault: Qcow2Fault }> {
@@ -70,12 +72,15 @@ export async function readQcow2Header(source: ByteSource): Promise<{ header: Qco
       backingFile: backingOffset === 0 ? null : firstCluster.toString('utf8', backingOffset, backingOffset + backingLength),
       backingFormat: found.backingFormat,
       dataFile: found.dataFile,
+      luksOffset: found.luksOffset,
     },
   }
 }
 
-function readExtensions(cluster: Buffer, from: number, to: number): { backingFormat: string | null; dataFile: string | null } {
-  const found: { backingFormat: string | null; dataFile: string | null } = { backingFormat: null, dataFile: null }
+interface Extensions { backingFormat: string | null; dataFile: string | null; luksOffset: number | null }
+
+function readExtensions(cluster: Buffer, from: number, to: number): Extensions {
+  const found: Extensions = { backingFormat: null, dataFile: null, luksOffset: null }
   for (let at = from; at + 8 <= Math.min(to, cluster.length);) {
     const type = cluster.readUInt32BE(at)
     const length = cluster.readUInt32BE(at + 4)
@@ -83,6 +88,7 @@ function readExtensions(cluster: Buffer, from: number, to: number): { backingFor
     const text = (): string => cluster.toString('utf8', at + 8, at + 8 + length)
     if (type === extensions.backingFormat) found.backingFormat = text()
     if (type === extensions.dataFile) found.dataFile = text()
+    if (type === extensions.encryptionHeader && length >= 8) found.luksOffset = Number(cluster.readBigUInt64BE(at + 8))
     at += 8 + Math.ceil(length / 8) * 8
   }
   return found

@@ -5,6 +5,7 @@ import { errnoOf } from '../config'
 import { type ByteSource, FileSource } from './byte-source'
 import { corruptImage, damagedImage, missingBacking, reachesOutside, truncatedImage, unsupportedImage } from './image-faults'
 import { detectImageFormat } from './image-format'
+import { type LuksReading, readLuksHeader } from './luks'
 import { findMissingBytes, readQcow2Header } from './qcow2'
 import { readVmdk } from './vmdk'
 
@@ -19,6 +20,8 @@ export interface DiskFacts {
   dependsOn: string[]
   /** The first file outside that was not accepted, and could be. */
   unaccepted?: string
+  /** LUKS, which a passphrase opens. */
+  encrypted?: boolean
 }
 
 /** Where an image may read from: the library, and files outside that a person accepted (links resolved). */
@@ -50,7 +53,11 @@ export async function examineQcow2(source: ByteSource, path: string, readable: R
   }
   const { header } = read
   facts.virtualBytes = header.virtualBytes
-  if (header.encryption !== 'none') {
+  if (header.encryption === 'LUKS') {
+    const faults = luksFaults(path, 'qcow2', header.luksOffset === null ? { fault: 'its LUKS header is missing' } : await readLuksHeader(source, header.luksOffset))
+    facts.encrypted = faults.length === 0
+    facts.faults.push(...faults)
+  } else if (header.encryption !== 'none') {
     facts.faults.push(
       unsupportedImage(
         path,
@@ -139,8 +146,27 @@ async function followBacking(
   await using source = await FileSource.open(real)
   const below = await examineQcow2(source, real, from.readable, from.depth + 1)
   facts.faults.push(...below.faults)
+  if (below.encrypted === true && facts.encrypted !== true) facts.faults.push(unsupportedImage(path, `it is not encrypted and is based on an image that is (${real})`, 'Join them with qemu-img convert and the key.'))
   if (below.unaccepted !== undefined) facts.unaccepted = below.unaccepted
   facts.dependsOn.push(...below.dependsOn)
+}
+
+/** A raw disk in a LUKS container. */
+export async function examineLuks(source: ByteSource, path: string): Promise<DiskFacts> {
+  const read = await readLuksHeader(source)
+  const faults = luksFaults(path, 'LUKS', read)
+  if (!('header' in read)) return { faults, virtualBytes: null, dependsOn: [] }
+  const { payloadOffset } = read.header
+  if (payloadOffset === 0) faults.push(unsupportedImage(path, 'its LUKS header lies apart from its content', 'Put both into one file with cryptsetup first.'))
+  else if (payloadOffset >= source.size) faults.push(truncatedImage(path, 'LUKS', source.size, payloadOffset + 512))
+  return { faults, virtualBytes: Math.max(0, source.size - payloadOffset), dependsOn: [], encrypted: faults.length === 0 }
+}
+
+/** What QEMU’s LUKS can’t open: it knows version 1 only [crypto/block-luks.c]. */
+function luksFaults(path: string, format: string, read: LuksReading): RingsideError[] {
+  if ('fault' in read) return [damagedImage(path, format, read.fault)]
+  if ('version' in read) return [unsupportedImage(path, `it is encrypted with LUKS${String(read.version)} and QEMU opens LUKS1 only`, 'Bring a copy of it to LUKS1 on Linux, then choose that: “cryptsetup luksConvertKey --pbkdf pbkdf2 COPY”, then “cryptsetup convert --type luks1 COPY”. Or open it there with “cryptsetup open”, and copy the plain disk under /dev/mapper with qemu-img convert.')]
+  return read.header.activeSlots > 0 ? [] : [unsupportedImage(path, 'no passphrase can open it, as all of its key slots are empty', 'Put its LUKS header back from a backup.')]
 }
 
 /** A VMDK may name files of its own folder and no others. */

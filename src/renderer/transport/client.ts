@@ -26,8 +26,8 @@ export function createClient(over: Pick<Connection, 'link'>): Client {
         return await (await over.link(options.signal)).call(path, input, options)
       } catch (thrown) {
         const error = toRingsideError(thrown)
-        // What is about passphrases itself asks by itself.
-        if (error.code !== 'KEY_REQUIRED' || path[0] === 'encryption' || askForKey === null) throw error
+        // What is about passphrases itself asks by itself, and so does what is about an image that is no machine's.
+        if (error.code !== 'KEY_REQUIRED' || error.data.machineId === undefined || path[0] === 'encryption' || askForKey === null) throw error
         if (!(await askForKey(error))) throw new RingsideError('CANCELLED', 'The passphrase was not given; nothing was done.')
         return this.call(path, input, options)
       }

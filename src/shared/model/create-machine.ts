@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Issue } from '../errors'
 import { DiskFormat, DisplayModel, MainDiskBus, NicModel } from './devices'
 import { NewEncryption } from './encryption'
-import { AcceptedFiles } from './image'
+import { AcceptedFiles, ImagePassphrase } from './image'
 import { AcceleratorName, MachineName } from './machine'
 
 const FilePath = z.string().trim().min(1, 'Choose a file.').max(4096, 'A path has at most 4,096 characters.')
@@ -19,6 +19,8 @@ export const MachineSource = z.discriminatedUnion('type', [
     mode: z.enum(['inPlace', 'copy', 'convert']),
     /** With `convert` alone. */
     acceptedFiles: AcceptedFiles.optional(),
+    /** Of an image that is encrypted with a passphrase of its own; with `convert` alone. The new disk is encrypted as `encryption` says. */
+    passphrase: ImagePassphrase.optional(),
   }),
   z.object({ type: z.literal('kernel'), kernel: FilePath, initrd: FilePath.nullable(), commandLine: z.string().max(4096, 'A kernel command line has at most 4,096 characters.') }),
   z.object({ type: z.literal('blank') }),
@@ -54,6 +56,16 @@ export const CreateMachineRequest = z.object({
   hardware: HardwareOverrides.default({}),
 })
 export type CreateMachineRequest = z.infer<typeof CreateMachineRequest>
+
+/** A request without its passphrases, which are nobody’s business while it is only looked at. The length of the new one stays, so that it is judged the same. */
+export function withoutPassphrases(request: CreateMachineRequest): CreateMachineRequest {
+  const { source, encryption } = request
+  return {
+    ...request,
+    ...(source.type === 'disk' && source.passphrase !== undefined ? { source: { ...source, passphrase: source.passphrase === '' ? '' : '*' } } : {}),
+    ...(encryption == null ? {} : { encryption: { ...encryption, passphrase: '*'.repeat(encryption.passphrase.length) } }),
+  }
+}
 
 /** Limits of this computer that a definition is held against. */
 export interface HostLimits {

@@ -5,6 +5,9 @@ import { DiskFormat } from './devices'
 /** Files outside the library that an image may be based on, as the person accepted each: absolute, links resolved. */
 export const AcceptedFiles = z.array(z.string().max(4096, 'A path has at most 4,096 characters.')).max(32, 'At most 32 files can be accepted.')
 
+/** What opens an image that was encrypted elsewhere: taken as it is given. */
+export const ImagePassphrase = z.string().min(1, 'Type the passphrase of the image.').max(4096, 'A passphrase has at most 4,096 characters.')
+
 /** What the host found out about a file that a person named, without trusting it. */
 export const ImageReport = z.object({
   path: z.string(),
@@ -24,6 +27,8 @@ export const ImageReport = z.object({
    * then it is read, once, to make a disk of the two. Absent: there is none.
    */
   unacceptedFile: z.string().optional(),
+  /** It is encrypted with a passphrase of its own, which opens it to be copied: a qcow2 with LUKS in it, or, of format `raw`, a LUKS container. Absent: it is not, or nothing here opens it. */
+  encryption: z.literal('luks').optional(),
   /** Everything that speaks against using it, with severity. */
   issues: z.array(Issue),
 })

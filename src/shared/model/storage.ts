@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { Issue } from '../errors'
 import { DiskFormat } from './devices'
-import { AcceptedFiles } from './image'
+import { AcceptedFiles, ImagePassphrase } from './image'
 import { MachineState } from './lifecycle'
 import { Orphan } from './snapshot'
 
@@ -19,13 +19,16 @@ const SourceFormat = DiskFormat.optional()
 export const OldFile = z.enum(['trash', 'keep', 'delete']).default('trash')
 export type OldFile = z.infer<typeof OldFile>
 
+/** Of an image from elsewhere that is encrypted with a passphrase of its own. `keep`: the new file, a qcow2, is encrypted with the same one; otherwise it is plain. */
+const ForeignEncryption = z.object({ passphrase: ImagePassphrase, keep: z.boolean().default(true) })
+
 /** One piece of work on a disk image. Paths are absolute. */
 export const DiskWork = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('create'), path: ImageFilePath, format: z.enum(['qcow2', 'raw']), sizeBytes: DiskBytes, preallocated: z.boolean().default(false) }),
   z.object({ kind: z.literal('grow'), path: ImageFilePath, sizeBytes: DiskBytes }),
   z.object({ kind: z.literal('shrink'), path: ImageFilePath, sizeBytes: DiskBytes }),
   /** To a new file, in another format or the same; it stands alone, whatever the image is based on. `acceptedFiles`: files elsewhere that it is based on, each accepted by the person. */
-  z.object({ kind: z.literal('convert'), path: ImageFilePath, sourceFormat: SourceFormat, acceptedFiles: AcceptedFiles.optional(), to: ImageFilePath, format: DiskFormat }),
+  z.object({ kind: z.literal('convert'), path: ImageFilePath, sourceFormat: SourceFormat, acceptedFiles: AcceptedFiles.optional(), encryption: ForeignEncryption.optional(), to: ImageFilePath, format: DiskFormat }),
   /** To a new file in the same format; it stands alone. */
   z.object({ kind: z.literal('copy'), path: ImageFilePath, sourceFormat: SourceFormat, to: ImageFilePath }),
   /**
@@ -45,6 +48,11 @@ export const DiskWork = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('delete'), path: ImageFilePath, permanently: z.boolean().default(false) }),
 ])
 export type DiskWork = z.infer<typeof DiskWork>
+
+/** Work without its passphrase, which is nobody’s business while it is only looked at. */
+export function withoutImagePassphrase(work: DiskWork): DiskWork {
+  return work.kind === 'convert' && work.encryption !== undefined ? { ...work, encryption: { ...work.encryption, passphrase: '*' } } : work
+}
 
 /** What a piece of work would do: to be shown before. */
 export const DiskWorkPlan = z.object({

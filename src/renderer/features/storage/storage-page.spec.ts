@@ -145,6 +145,54 @@ test('a file from elsewhere is brought in once exactly the file that it is based
   }
 })
 
+test('an image that was encrypted elsewhere is brought in with its passphrase, which is sent once it is wanted only; encrypted unless somebody says plain', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  try {
+    overview.mockResolvedValue(shown([image('b.qcow2')]))
+    inspect.mockResolvedValue({ path: '/mnt/theirs.img', kind: 'disk', actualBytes: 1, virtualBytes: 1, format: 'raw', volumeId: null, bootable: null, osId: null, encryption: 'luks', issues: [{ path: '', message: 'It is encrypted.', severity: 'error', code: 'KEY_REQUIRED' }] })
+    planWork.mockImplementation((asked: DiskWork) => Promise.resolve({ title: 'x', steps: [], neededBytes: 0, freeBytes: null, issues: asked.kind === 'convert' && asked.encryption !== undefined ? [] : [{ path: '', message: 'It is encrypted.', severity: 'error', code: 'KEY_REQUIRED' }] }))
+    await open()
+    button('Bring in a file…').click()
+    await flushPromises()
+    const dialog = (): string => document.querySelector('[data-testid=storage-bring-in]')?.textContent ?? ''
+    const settle = async (): Promise<void> => {
+      await vi.advanceTimersByTimeAsync(1000)
+      await flushPromises()
+    }
+    const type = async (testid: string, text: string): Promise<void> => {
+      const input = document.querySelector<HTMLInputElement>(`[data-testid=${testid}]`)
+      if (input === null) throw new Error(`There is no ${testid} in ${dialog()}`)
+      input.value = text
+      input.dispatchEvent(new Event('input', { bubbles: true }))
+      await settle()
+    }
+    const go = async (): Promise<void> => {
+      document.querySelector<HTMLElement>('[data-dialog-go]')?.click()
+      await flushPromises()
+    }
+    await type('bring-in-file', '/mnt/theirs.img')
+    await settle()
+    expect(dialog()).toContain('Passphrase of the image')
+    expect(dialog()).not.toContain('It is encrypted. Give')
+    await go()
+    expect(work).not.toHaveBeenCalled()
+    await type('bring-in-passphrase', 'their secret')
+    work.mockRejectedValueOnce(new RingsideError('KEY_WRONG', 'This is not the passphrase of the image: /mnt/theirs.img', {}))
+    await go()
+    await settle()
+    expect(dialog()).toContain('This is not the passphrase of the image')
+    await type('bring-in-passphrase', 'their other secret')
+    document.querySelector<HTMLElement>('[data-testid=bring-in-becomes-plain]')?.click()
+    await settle()
+    await go()
+    const asked = { kind: 'convert', path: '/mnt/theirs.img', to: '/images/theirs.qcow2', format: 'qcow2' }
+    expect(work.mock.calls.map(([sent]) => sent)).toEqual([{ ...asked, encryption: { passphrase: 'their secret', keep: true } }, { ...asked, encryption: { passphrase: 'their other secret', keep: false } }])
+    expect(JSON.stringify(planWork.mock.calls)).not.toContain('secret')
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
 test('what the plan meets keeps it from being begun', async () => {
   overview.mockResolvedValue(shown([image('b.qcow2')]))
   planWork.mockResolvedValue({ title: 'x', steps: [], neededBytes: 0, freeBytes: null, issues: [{ path: '', message: 'There is a file of that name already.', severity: 'error' }] })

@@ -26,6 +26,7 @@ const catalog = {
 let router: Router
 let restore: () => void
 const check = vi.fn<(request: unknown) => Promise<[]>>()
+const inspect = vi.fn<() => Promise<ImageReport>>()
 const create = vi.fn<(request: unknown) => Promise<Job>>()
 
 beforeEach(() => {
@@ -33,12 +34,13 @@ beforeEach(() => {
   setActivePinia(createPinia())
   const client = {
     host: { info: () => Promise.resolve(info) },
-    storage: { inspect: () => Promise.resolve(report) },
+    storage: { inspect },
     machine: { check, create },
     encryption: { support: () => Promise.resolve({ keychain: { available: false, reason: 'There is no keychain.' }, obstacle: null }) },
     job: { cancel: () => Promise.resolve(aJob(1, { state: 'cancelled' })) },
   }
   restore = replaceClient(client as unknown as Client)
+  inspect.mockReset().mockResolvedValue(report)
   check.mockReset().mockResolvedValue([])
   create.mockReset().mockResolvedValue(aJob(1))
   useHostStore().info = info
@@ -182,6 +184,43 @@ test('a machine gets encrypted disks with a passphrase that was typed the same t
   expect(create.mock.calls[0]?.[0]).toMatchObject({ encryption: { passphrase: 'correct horse battery', remember: false } })
   // What is only looked at does not carry it.
   expect(JSON.stringify(check.mock.calls)).not.toContain('horse')
+})
+
+test('an image that was encrypted elsewhere takes its passphrase, and its machine gets one of its own unless that is switched off', async () => {
+  inspect.mockResolvedValue({ path: '/theirs.qcow2', kind: 'disk', actualBytes: 1, virtualBytes: 1, format: 'qcow2', volumeId: null, bootable: null, osId: 'debian', encryption: 'luks', issues: [{ path: '', message: 'It needs a passphrase.', severity: 'error', code: 'KEY_REQUIRED' }] })
+  await opened()
+  await type('wizard-file', '/theirs.qcow2')
+  expect(find('image-report').textContent).toContain('qcow2, encrypted (LUKS)')
+  expect(words()).not.toContain('It needs a passphrase.')
+  expect(['inPlace', 'copy', 'convert'].map((mode) => find<HTMLInputElement>(`disk-mode-${mode}`).disabled)).toEqual([true, true, false])
+  await submit()
+  expect(words()).toContain('Type the passphrase of the image.')
+  await type('wizard-image-passphrase', 'their secret')
+  find('wizard-step-summary').click()
+  await settle()
+  expect(find('wizard-faults').textContent).toContain('Type a passphrase.')
+  find('wizard-step-resources').click()
+  await settle()
+  await type('wizard-passphrase', 'seven green apples')
+  await type('wizard-again', 'seven green apples')
+  find('wizard-step-summary').click()
+  await settle()
+  await submit()
+  const source = { type: 'disk', path: '/theirs.qcow2', format: 'qcow2', mode: 'convert', passphrase: 'their secret' }
+  expect(create.mock.calls[0]?.[0]).toMatchObject({ source, encryption: { passphrase: 'seven green apples' } })
+  expect(JSON.stringify(check.mock.calls)).not.toMatch(/their secret|apples/u)
+  useJobsStore().put(aJob(1, { state: 'failed', error: { code: 'KEY_WRONG', message: 'This is not the passphrase of the image: /theirs.qcow2', data: {} } }))
+  await settle()
+  expect(words()).toContain('This is not the passphrase of the image')
+  find('wizard-step-resources').click()
+  await settle()
+  find('wizard-encrypt').click()
+  await settle()
+  find('wizard-step-summary').click()
+  await settle()
+  await submit()
+  expect(create.mock.calls[1]?.[0]).toMatchObject({ source })
+  expect(create.mock.calls[1]?.[0]).not.toHaveProperty('encryption')
 })
 
 test('encryption that was chosen is never dropped unsaid: a source that can’t have it is a fault', async () => {

@@ -1,10 +1,10 @@
 import { computed, onScopeDispose, reactive, ref, shallowRef, toValue, watch, type ComputedRef, type MaybeRefOrGetter } from 'vue'
 import { serialiseError, type Issue } from '@shared/errors'
 import type { HostInfo, HostLimits, ImageReport, Job, OsCatalog, OsEntry } from '@shared/model'
-import type { CreateMachineRequest } from '@shared/model'
+import { withoutPassphrases, type CreateMachineRequest } from '@shared/model'
 import { fieldsFromReport, sizesFor, suggestName, wantsDisk, type FollowingField } from './wizard-defaults'
 import { allFaults, stepIds, stepOf, type StepId } from './wizard-faults'
-import { emptyForm, toRequest, withoutPassphrase, type Inspection, type WizardForm } from './wizard-form'
+import { emptyForm, toRequest, type Inspection, type WizardForm } from './wizard-form'
 
 /** What the wizard needs of the host; the dialog passes the contract's client. */
 export interface WizardHost {
@@ -70,7 +70,7 @@ export function useWizard(host: WizardHost, facts: WizardFacts) {
   const isDirty = computed(() => touched.size > 0)
 
   const formFieldOf: Readonly<Record<string, keyof WizardForm>> = {
-    'source.path': 'filePath', 'source.kernel': 'kernelPath', 'source.initrd': 'initrdPath', 'source.commandLine': 'commandLine',
+    'source.path': 'filePath', 'source.passphrase': 'imagePassphrase', 'source.kernel': 'kernelPath', 'source.initrd': 'initrdPath', 'source.commandLine': 'commandLine',
     newDiskGiB: 'diskGiB', osId: 'osId', processors: 'processors', memoryMiB: 'memoryMiB', name: 'name', network: 'network',
   }
 
@@ -95,7 +95,7 @@ export function useWizard(host: WizardHost, facts: WizardFacts) {
     if (field === 'sourceType') followSource()
     if (field === 'osId') followSystem()
     if (field === 'fileUse') followSource()
-    if (field === 'filePath') form.acceptedFiles = []
+    if (field === 'filePath') Object.assign(form, { acceptedFiles: [], imageEncrypted: false, imagePassphrase: '' })
     if (field === 'filePath' || field === 'kernelPath' || field === 'initrdPath') look(field)
   }
 
@@ -154,9 +154,12 @@ export function useWizard(host: WizardHost, facts: WizardFacts) {
     const fields = fieldsFromReport(report)
     // A new file is judged afresh: what was chosen about the file before said nothing about this one.
     for (const field of ['fileUse', 'diskFormat', 'diskMode'] as const) touched.delete(field)
+    form.imageEncrypted = report.encryption !== undefined
     if (fields.fileUse !== undefined) form.fileUse = fields.fileUse
     if (fields.diskFormat !== undefined) form.diskFormat = fields.diskFormat
-    if (fields.diskMode !== undefined) form.diskMode = form.acceptedFiles.length > 0 ? 'convert' : fields.diskMode
+    if (fields.diskMode !== undefined) form.diskMode = form.acceptedFiles.length > 0 || form.imageEncrypted ? 'convert' : fields.diskMode
+    // What somebody has encrypted is not left plain unless they say so.
+    if (form.imageEncrypted && !touched.has('encrypt')) form.encrypt = true
     if (fields.osId !== undefined && catalog.value?.entries.some((entry) => entry.id === fields.osId)) {
       if (!touched.has('osId')) form.osId = fields.osId
       followSystem()
@@ -179,7 +182,7 @@ export function useWizard(host: WizardHost, facts: WizardFacts) {
     checkNumber += 1
     const mine = checkNumber
     try {
-      const issues = await host.check(withoutPassphrase(request.value))
+      const issues = await host.check(withoutPassphrases(request.value))
       if (mine === checkNumber) fromHost.value = issues
     } catch {
       if (mine === checkNumber) fromHost.value = []

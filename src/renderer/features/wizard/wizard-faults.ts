@@ -14,6 +14,7 @@ const fieldNames: Readonly<Record<string, string>> = {
   'source.path': 'File',
   'source.format': 'Disk format',
   'source.mode': 'Use of the disk',
+  'source.passphrase': 'Passphrase of the image',
   'source.kernel': 'Kernel',
   'source.initrd': 'Initial RAM disk',
   'source.commandLine': 'Kernel command line',
@@ -74,7 +75,8 @@ function imageIssues(path: string, inspection: Inspection, named: string): Issue
       return [failureIssue(path, inspection)]
     case 'known':
       // Whatever field the report names, here it is this file's.
-      return inspection.report.issues.map((issue) => ({ ...issue, path }))
+      // That it needs its passphrase is what the form asks for.
+      return inspection.report.issues.filter(({ code }) => code !== 'KEY_REQUIRED').map((issue) => ({ ...issue, path }))
   }
 }
 

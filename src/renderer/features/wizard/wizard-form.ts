@@ -24,6 +24,9 @@ export interface WizardForm {
   diskMode: DiskMode
   /** Files outside the library that the disk is based on and that the person trusts. */
   acceptedFiles: string[]
+  /** The image is encrypted with a passphrase of its own; follows the inspection. */
+  imageEncrypted: boolean
+  imagePassphrase: string
   kernelPath: string
   initrdPath: string
   commandLine: string
@@ -51,6 +54,8 @@ export function emptyForm(): WizardForm {
     diskFormat: 'qcow2',
     diskMode: 'copy',
     acceptedFiles: [],
+    imageEncrypted: false,
+    imagePassphrase: '',
     kernelPath: '',
     initrdPath: '',
     commandLine: '',
@@ -75,7 +80,7 @@ function sourceOf(form: WizardForm): CreateMachineRequest['source'] {
     case 'file':
       return form.fileUse === 'cdrom'
         ? { type: 'cdrom', path: form.filePath }
-        : { type: 'disk', path: form.filePath, format: form.diskFormat, mode: form.diskMode, ...(form.acceptedFiles.length > 0 ? { acceptedFiles: [...form.acceptedFiles] } : {}) }
+        : { type: 'disk', path: form.filePath, format: form.diskFormat, mode: form.diskMode, ...(form.acceptedFiles.length > 0 ? { acceptedFiles: [...form.acceptedFiles] } : {}), ...(form.imageEncrypted ? { passphrase: form.imagePassphrase } : {}) }
     case 'kernel':
       return {
         type: 'kernel',
@@ -111,9 +116,4 @@ export function whyNotEncrypted(form: Pick<WizardForm, 'sourceType' | 'fileUse' 
   const ownDisk = form.sourceType === 'file' && form.fileUse === 'disk'
   if (ownDisk && form.diskMode !== 'convert') return 'A disk that is used where it is, or copied as it is, can’t be encrypted. Have it converted to qcow2.'
   return ownDisk || form.withDisk ? null : 'The machine has no disk that could be encrypted.'
-}
-
-/** The request without its passphrase, which is nobody’s business while it is only looked at. Its length stays, so that it is judged the same. */
-export function withoutPassphrase(request: CreateMachineRequest): CreateMachineRequest {
-  return request.encryption == null ? request : { ...request, encryption: { ...request.encryption, passphrase: '*'.repeat(request.encryption.passphrase.length) } }
 }

@@ -131,7 +131,7 @@ async function belowQcow2(source: FileSource, path: string, places: RealPlaces, 
   if (tablesEnd > source.size) throw truncatedImage(path, 'qcow2', source.size, tablesEnd)
   if (header.corrupt) throw corruptImage(path)
   if (header.encryption !== 'none' && (header.encryption !== 'LUKS' || encrypted === false)) {
-    throw unsupportedImage(path, `it is encrypted (${header.encryption})`, 'Make a plain copy with qemu-img convert and its key.')
+    throw unsupportedImage(path, `it is encrypted (${header.encryption})`, 'Bring it in with its passphrase first: a copy is made then.')
   }
   if (header.encryption === 'none' && encrypted === true) throw notEncrypted(path)
   if (header.hasDataFile || header.dataFile !== null) throw reachesOutside(path, header.dataFile ?? 'a data file that it does not name', 'keeps its content in')

@@ -1,37 +1,22 @@
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { hardwareOf } from '@core/hardware/hardware'
-import { buildPrograms, type BuiltPrograms } from './support/build-worker'
 import { unpackedPackage } from './support/debian-packages'
 import { fatImage } from './support/fat-image'
 import { linuxGuest, packagesCache } from './support/guests'
 import { guestReady } from './support/initrd'
 import { OpenLibrary } from './support/open-library'
-import { processesNaming } from './support/processes'
 import { addMachines } from './support/real-host'
 import { SerialSession } from './support/serial-session'
 import { readDisk } from './support/sound-machine'
 import { qemuImg } from './support/storage-host'
-import { TemporaryFolder, temporaryLibrary, type TemporaryLibrary } from './support/temporary-folder'
+import { TemporaryFolder } from './support/temporary-folder'
+import { useLibrary } from './support/test-library'
 
 /* UEFI with the usual keys: what is signed starts, what is not is refused; and the guest sees that, and its TPM. */
 
-let programs: BuiltPrograms
-let library: TemporaryLibrary
-
-beforeAll(async () => {
-  programs = await buildPrograms()
-})
-afterAll(() => programs[Symbol.asyncDispose]())
-beforeEach(async () => {
-  library = await temporaryLibrary()
-})
-afterEach(async () => {
-  const left = await processesNaming(library.runtime)
-  await library[Symbol.asyncDispose]()
-  expect(left).toEqual([])
-})
+const at = useLibrary()
 
 const MiB = 2 ** 20
 /** The variable [UEFI specification: Globally Defined Variables], after four bytes of attributes. */
@@ -61,7 +46,7 @@ async function unsignedDisk(): Promise<Buffer> {
 
 test('with Secure Boot a changed loader is refused and a signed system starts, which sees it, and its TPM', async () => {
   const disks = [['disk0', await unsignedDisk()], ['disk1', await signedDisk()]] as const
-  const [id = ''] = await addMachines(library, [{
+  const [id = ''] = await addMachines(at.library, [{
     name: 'Secure',
     definition: {
       firmware: { type: 'uefi', secureBoot: true }, tpm: { model: 'tpm-crb', state: 'tpm/00000000' }, memoryMiB: 256, display: { model: 'none' }, pointer: 'ps2', boot: { order: ['disk0', 'disk1'] },
@@ -76,7 +61,7 @@ test('with Secure Boot a changed loader is refused and a signed system starts, w
       }
     },
   }])
-  await using open = await OpenLibrary.open(programs, library)
+  await using open = await OpenLibrary.open(at.programs, at.library)
   const { machines, hardware } = open.calls
   await machines.start(id)
   const stream = await open.openConsole(id, 'serial')

@@ -1,11 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { DiskWork, StorageImage } from '@shared/model'
 import { checksumIn } from '@shared/model'
 import { newDiskOptions } from '@core/creation'
-import { buildPrograms, type BuiltPrograms } from './support/build-worker'
 import { prepareGuests } from './support/guests'
 import { guestReady } from './support/initrd'
 import { OpenLibrary } from './support/open-library'
@@ -13,26 +12,12 @@ import { processesNaming } from './support/processes'
 import { addMachines, HostProcess, type NewMachine } from './support/real-host'
 import { SerialSession } from './support/serial-session'
 import { qemuImg, qemuIo, SmallDrive } from './support/storage-host'
-import { temporaryLibrary, type TemporaryLibrary } from './support/temporary-folder'
+import { useLibrary } from './support/test-library'
 
 /* Work on disk images, with the real qemu-img and a guest that runs. */
 
 const MiB = 2 ** 20
-let programs: BuiltPrograms
-let library: TemporaryLibrary
-
-beforeAll(async () => {
-  programs = await buildPrograms()
-})
-afterAll(() => programs[Symbol.asyncDispose]())
-beforeEach(async () => {
-  library = await temporaryLibrary()
-})
-afterEach(async () => {
-  await expect.poll(() => processesNaming(library.data)).toEqual([])
-  await expect.poll(() => processesNaming(library.runtime)).toEqual([])
-  await library[Symbol.asyncDispose]()
-})
+const at = useLibrary()
 
 /** A machine with one disk that nothing has been installed on. */
 const plain = (name: string, definition: NewMachine['definition'] = {}): NewMachine => ({
@@ -64,9 +49,9 @@ const drivenBytes = async (path: string): Promise<number> => (await stat(path)).
 const hidden = async (folder: string): Promise<string[]> => (await readdir(folder)).filter((name) => name.startsWith('.'))
 
 test('images are made, copied, converted among all formats and back, and read the same all the way', async () => {
-  await addMachines(library, [plain('One')])
-  await using open = await OpenLibrary.open(programs, library)
-  const folder = join(library.data, 'images')
+  await addMachines(at.library, [plain('One')])
+  await using open = await OpenLibrary.open(at.programs, at.library)
+  const folder = join(at.library.data, 'images')
   const first = join(folder, 'first.qcow2')
   await done(open, { kind: 'create', path: first, format: 'qcow2', sizeBytes: 48 * MiB, preallocated: false })
   await qemuIo(first, ['write -P 7 1M 3M', 'write -P 9 40M 1M'])
@@ -90,12 +75,12 @@ test('images are made, copied, converted among all formats and back, and read th
   await done(open, { kind: 'delete', path: first, permanently: true })
   await expect(imageNamed(open, 'first.qcow2')).rejects.toThrow()
   expect(await hidden(folder)).toEqual([])
-  await expect(done(open, { kind: 'checksum', path: join(library.data, 'settings.json') })).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' })
+  await expect(done(open, { kind: 'checksum', path: join(at.library.data, 'settings.json') })).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' })
 })
 
 test('with snapshots the top layer grows, is compacted beside its backing file, and the layers below are refused', async () => {
-  const [id = ''] = await addMachines(library, [plain('Layered')])
-  await using open = await OpenLibrary.open(programs, library)
+  const [id = ''] = await addMachines(at.library, [plain('Layered')])
+  await using open = await OpenLibrary.open(at.programs, at.library)
   const base = (await imageNamed(open, 'data.qcow2')).path
   await qemuIo(base, ['write -P 1 0 8M'])
   await open.calls.snapshots.take(id, { name: 'Before', description: '', memory: false, quiesce: false })
@@ -118,8 +103,8 @@ test('with snapshots the top layer grows, is compacted beside its backing file, 
 })
 
 test('a disk is made smaller only where that is proved to lose nothing', async () => {
-  await addMachines(library, [plain('Small')])
-  await using open = await OpenLibrary.open(programs, library)
+  await addMachines(at.library, [plain('Small')])
+  await using open = await OpenLibrary.open(at.programs, at.library)
   const { path } = await imageNamed(open, 'data.qcow2')
   const shrink = (sizeBytes: number): Promise<string[]> => done(open, { kind: 'shrink', path, sizeBytes })
   await qemuIo(path, ['write -P 3 1M 1M'])
@@ -130,7 +115,7 @@ test('a disk is made smaller only where that is proved to lose nothing', async (
   table.writeUInt32LE(2048, 454)
   table.writeUInt32LE(19 * 2048, 458)
   table.writeUInt16LE(0xaa55, 510)
-  const sector = join(library.data, 'sector')
+  const sector = join(at.library.data, 'sector')
   await writeFile(sector, table)
   await qemuIo(path, [`write -s ${sector} 0 512`, 'write -P 0 50M 1M', 'write -P 8 60M 1M'])
   await expect(shrink(16 * MiB)).rejects.toThrow(/partitions reach as far as 20 MiB/u)
@@ -143,8 +128,8 @@ test('a disk is made smaller only where that is proved to lose nothing', async (
 })
 
 test('lost space is given back, damage is told, and a copy is kept before it is mended', async () => {
-  await addMachines(library, [plain('Broken')])
-  await using open = await OpenLibrary.open(programs, library)
+  await addMachines(at.library, [plain('Broken')])
+  await using open = await OpenLibrary.open(at.programs, at.library)
   const { path } = await imageNamed(open, 'data.qcow2')
   await qemuIo(path, ['write -P 3 0 4M'])
   // The first entry of the first block of reference counts: that of the header.
@@ -163,9 +148,9 @@ test('lost space is given back, damage is told, and a copy is kept before it is 
 })
 
 test('an image that reads from a file outside the library is refused before QEMU sees it', async () => {
-  await addMachines(library, [plain('Guarded')])
-  await using open = await OpenLibrary.open(programs, library)
-  const folder = join(library.data, 'images')
+  await addMachines(at.library, [plain('Guarded')])
+  await using open = await OpenLibrary.open(at.programs, at.library)
+  const folder = join(at.library.data, 'images')
   await mkdir(folder, { recursive: true })
   const hostile = join(folder, 'hostile.qcow2')
   await qemuImg('create', '-q', '-u', '-f', 'qcow2', '-F', 'raw', '-b', '/etc/passwd', hostile, '1M')
@@ -176,8 +161,8 @@ test('an image that reads from a file outside the library is refused before QEMU
 })
 
 test('an image from elsewhere is brought in in its own format or the one that is said, with exactly the file that it is based on', async () => {
-  await using open = await OpenLibrary.open(programs, library)
-  const [elsewhere, folder] = [join(library.data, 'elsewhere'), join(library.data, 'images')]
+  await using open = await OpenLibrary.open(at.programs, at.library)
+  const [elsewhere, folder] = [join(at.library.data, 'elsewhere'), join(at.library.data, 'images')]
   for (const made of [elsewhere, folder]) await mkdir(made, { recursive: true })
   const [base, overlay, unnamed] = [join(elsewhere, 'base.raw'), join(elsewhere, 'overlay.qcow2'), join(elsewhere, 'unnamed.img')]
   const content = Buffer.alloc(MiB, 0x5a)
@@ -198,28 +183,28 @@ test('an image from elsewhere is brought in in its own format or the one that is
 })
 
 test('a disk that lies elsewhere, by way of a link, belongs to its machine, and its folder is a place', async () => {
-  const elsewhere = join(library.data, 'elsewhere')
+  const elsewhere = join(at.library.data, 'elsewhere')
   await mkdir(elsewhere)
   await qemuImg('create', '-q', '-f', 'qcow2', join(elsewhere, 'real.qcow2'), '8M')
   await qemuImg('create', '-q', '-f', 'raw', join(elsewhere, 'beside.raw'), '1M')
-  await symlink(join(elsewhere, 'real.qcow2'), join(library.data, 'link.qcow2'))
-  await addMachines(library, [plain('Outside', { disks: [{ id: 'data', image: { kind: 'external', path: join(library.data, 'link.qcow2') }, format: 'qcow2', bus: 'virtio-blk' }] })])
-  await using open = await OpenLibrary.open(programs, library)
+  await symlink(join(elsewhere, 'real.qcow2'), join(at.library.data, 'link.qcow2'))
+  await addMachines(at.library, [plain('Outside', { disks: [{ id: 'data', image: { kind: 'external', path: join(at.library.data, 'link.qcow2') }, format: 'qcow2', bus: 'virtio-blk' }] })])
+  await using open = await OpenLibrary.open(at.programs, at.library)
   expect(await imageNamed(open, 'real.qcow2')).toMatchObject({ owner: null, users: [{ machineName: 'Outside', direct: true, diskId: 'data' }], obstacles: { delete: '“Outside” needs it.' } })
   expect((await imageNamed(open, 'beside.raw')).users).toEqual([])
   const { places } = await open.services.images.overview()
   expect(places.filter(({ kind }) => kind === 'elsewhere')).toMatchObject([{ path: elsewhere, capacityBytes: expect.any(Number) as number }])
-  await expect(done(open, { kind: 'delete', path: join(library.data, 'link.qcow2'), permanently: true })).rejects.toMatchObject({ code: 'DISK_IN_USE' })
-  await done(open, { kind: 'grow', path: join(library.data, 'link.qcow2'), sizeBytes: 16 * MiB })
+  await expect(done(open, { kind: 'delete', path: join(at.library.data, 'link.qcow2'), permanently: true })).rejects.toMatchObject({ code: 'DISK_IN_USE' })
+  await done(open, { kind: 'grow', path: join(at.library.data, 'link.qcow2'), sizeBytes: 16 * MiB })
   expect(await virtualBytes(join(elsewhere, 'real.qcow2'))).toBe(16 * MiB)
 })
 
 test('a running guest sees its disk grow, and what would need it off is refused with the reason', async () => {
   const { kernel, initrd, commandLine } = (await prepareGuests()).linux
-  const [id = ''] = await addMachines(library, [plain('Running', {
+  const [id = ''] = await addMachines(at.library, [plain('Running', {
     memoryMiB: 192, boot: { order: [], kernel: { kernel: { kind: 'external', path: kernel }, initrd: { kind: 'external', path: initrd }, commandLine } },
   })])
-  await using open = await OpenLibrary.open(programs, library)
+  await using open = await OpenLibrary.open(at.programs, at.library)
   await open.calls.machines.start(id)
   const { path } = await imageNamed(open, 'data.qcow2')
   using serial = new SerialSession(await open.openConsole(id, 'serial'))
@@ -236,24 +221,24 @@ test('a running guest sees its disk grow, and what would need it off is refused 
 })
 
 test('killed in the middle of compacting or converting, the image is as it was and no half file has a real name', async () => {
-  const [id = ''] = await addMachines(library, [plain('Killed')])
+  const [id = ''] = await addMachines(at.library, [plain('Killed')])
   const path = await (async () => {
-    await using open = await OpenLibrary.open(programs, library)
+    await using open = await OpenLibrary.open(at.programs, at.library)
     return (await imageNamed(open, 'data.qcow2')).path
   })()
   await qemuIo(path, ['write -P 3 0 8M', 'write -P 0 8M 40M', 'write -P 4 48M 4M'])
-  const to = join(library.data, 'images', 'converted.raw')
+  const to = join(at.library.data, 'images', 'converted.raw')
   const works: DiskWork[] = [{ kind: 'compact', path }, { kind: 'convert', path, to, format: 'raw' }]
   for (const work of works) {
     const before = sha256(await readFile(path))
-    await using host = await HostProcess.start(programs, library)
+    await using host = await HostProcess.start(at.programs, at.library)
     // The new file is whole, but has no name yet and is in nobody's place.
     await host.holdAt({ index: 1, name: 'image:written' }, (calls) => calls.images.work(work))
     expect(await hidden(work.kind === 'compact' ? dirname(path) : dirname(to))).toHaveLength(1)
     await host.kill()
     expect(sha256(await readFile(path))).toBe(before)
     await expect(stat(to)).rejects.toMatchObject({ code: 'ENOENT' })
-    await using next = await OpenLibrary.open(programs, library)
+    await using next = await OpenLibrary.open(at.programs, at.library)
     expect(await hidden(work.kind === 'compact' ? dirname(path) : dirname(to))).toEqual([])
     expect((await next.services.images.overview()).orphans).toEqual([])
     expect(next.services.machines.get(id).task).toBeNull()
@@ -266,24 +251,24 @@ test('killed in the middle of compacting or converting, the image is as it was a
 })
 
 test('the next host ends the qemu-img processes that a killed one left behind, and removes what they wrote', async () => {
-  const [, id = ''] = await addMachines(library, [plain('Left'), { name: 'Given', definition: { disks: [] } }])
+  const [, id = ''] = await addMachines(at.library, [plain('Left'), { name: 'Given', definition: { disks: [] } }])
   const path = await (async () => {
-    await using open = await OpenLibrary.open(programs, library)
+    await using open = await OpenLibrary.open(at.programs, at.library)
     return (await imageNamed(open, 'data.qcow2')).path
   })()
   await qemuImg('resize', '-q', '-f', 'qcow2', path, '600M')
   await qemuIo(path, ['write -P 3 0 400M'])
-  const raw = join(library.data, 'given.raw')
+  const raw = join(at.library.data, 'given.raw')
   await writeFile(raw, randomBytes(200 * MiB))
-  const to = join(library.data, 'images', 'converted.raw')
+  const to = join(at.library.data, 'images', 'converted.raw')
   const adding = { bus: 'virtio-blk', readOnly: false, source: { kind: 'copy', path: raw, format: 'raw' } } as const
-  await using host = await HostProcess.start(programs, library)
+  await using host = await HostProcess.start(at.programs, at.library)
   const { folder } = await host.get(id)
   const helpers = new Set<number>()
   const works = [host.calls.images.work({ kind: 'convert', path, to, format: 'raw' }), host.calls.hardware.addDisk(id, adding)]
   for (const work of works) void work.catch(() => undefined)
   await vi.waitFor(async () => {
-    const record = await readFile(join(library.data, 'cache', 'unfinished-images.json'), 'utf8')
+    const record = await readFile(join(at.library.data, 'cache', 'unfinished-images.json'), 'utf8')
     for (const [, pid] of record.matchAll(/"pid":(\d+)/gu)) {
       // They stand still in the middle, as on a slow drive.
       if (!helpers.has(Number(pid))) process.kill(Number(pid), 'SIGSTOP')
@@ -292,7 +277,7 @@ test('the next host ends the qemu-img processes that a killed one left behind, a
     if (helpers.size < works.length) throw new Error(record)
   }, { interval: 2, timeout: 20_000 })
   await host.kill()
-  await using next = await OpenLibrary.open(programs, library)
+  await using next = await OpenLibrary.open(at.programs, at.library)
   await expect.poll(() => processesNaming('converted.raw')).toEqual([])
   expect(await hidden(dirname(to))).toEqual([])
   await expect.poll(() => processesNaming(folder)).toEqual([])
@@ -304,12 +289,12 @@ test('the next host ends the qemu-img processes that a killed one left behind, a
 })
 
 test('a drive with too little room is told of before anything is written', async ({ skip }) => {
-  await addMachines(library, [plain('Full')])
-  const folder = join(library.data, 'images')
+  await addMachines(at.library, [plain('Full')])
+  const folder = join(at.library.data, 'images')
   const drive = await SmallDrive.mount(folder, 24)
   if (typeof drive === 'string') return skip(drive)
   await using _ = drive
-  await using open = await OpenLibrary.open(programs, library)
+  await using open = await OpenLibrary.open(at.programs, at.library)
   const { path } = await imageNamed(open, 'data.qcow2')
   await qemuIo(path, ['write -P 3 0 16M'])
   const before = sha256(await readFile(path))

@@ -2,35 +2,21 @@ import { createHash } from 'node:crypto'
 import { readFile, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { MachineView } from '@shared/model'
 import { hardwareOf } from '@core/hardware/hardware'
-import { buildPrograms, type BuiltPrograms } from './support/build-worker'
 import { linuxGuest } from './support/guests'
 import { guestPrompt, guestReady } from './support/initrd'
 import { OpenLibrary } from './support/open-library'
 import { processesNaming } from './support/processes'
 import { addMachines, HostProcess, type NewMachine } from './support/real-host'
 import { SerialSession } from './support/serial-session'
-import { TemporaryFolder, temporaryLibrary, type TemporaryLibrary } from './support/temporary-folder'
+import { TemporaryFolder } from './support/temporary-folder'
+import { useLibrary } from './support/test-library'
 
 /* A TPM that guests use, whatever becomes of them, of their workers and of the host. */
 
-let programs: BuiltPrograms
-let library: TemporaryLibrary
-
-beforeAll(async () => {
-  programs = await buildPrograms()
-})
-afterAll(() => programs[Symbol.asyncDispose]())
-beforeEach(async () => {
-  library = await temporaryLibrary()
-})
-afterEach(async () => {
-  const left = await processesNaming(library.runtime)
-  await library[Symbol.asyncDispose]()
-  expect(left).toEqual([])
-})
+const at = useLibrary()
 
 const tpmMachine = async (): Promise<NewMachine> => {
   const { kernel, initrd, commandLine } = await linuxGuest()
@@ -74,8 +60,8 @@ async function addTpm({ calls, services }: OpenLibrary, id: string): Promise<voi
 }
 
 test('what a guest keeps in its TPM survives a start, goes back with a snapshot with and without memory, and is in clones and backups; a disposable run changes nothing of it', async () => {
-  const [id = ''] = await addMachines(library, [await tpmMachine()])
-  await using open = await OpenLibrary.open(programs, library)
+  const [id = ''] = await addMachines(at.library, [await tpmMachine()])
+  await using open = await OpenLibrary.open(at.programs, at.library)
   const { backups, machines, snapshots, clones } = open.calls
   const view = (): Promise<MachineView> => machines.get(id)
   await addTpm(open, id)
@@ -159,13 +145,13 @@ test('what a guest keeps in its TPM survives a start, goes back with a snapshot 
 })
 
 test('a TPM answers on when worker and host are killed, ends with its QEMU however that ends, and its own death is told', async () => {
-  const [id = ''] = await addMachines(library, [await tpmMachine()])
+  const [id = ''] = await addMachines(at.library, [await tpmMachine()])
   {
-    await using open = await OpenLibrary.open(programs, library)
+    await using open = await OpenLibrary.open(at.programs, at.library)
     await addTpm(open, id)
   }
-  const swtpm = async (): Promise<number[]> => (await processesNaming(library.runtime)).filter(({ commandLine }) => commandLine.includes('swtpm socket')).map(({ pid }) => pid)
-  await using host = await HostProcess.start(programs, library)
+  const swtpm = async (): Promise<number[]> => (await processesNaming(at.library.runtime)).filter(({ commandLine }) => commandLine.includes('swtpm socket')).map(({ pid }) => pid)
+  await using host = await HostProcess.start(at.programs, at.library)
   await host.do('start', id)
   await atShell(host, id, booted)
   expect(await note(host, id, 'StaysHer')).toBe('StaysHer')
@@ -176,7 +162,7 @@ test('a TPM answers on when worker and host are killed, ends with its QEMU howev
   expect(await note(host, id)).toBe('StaysHer')
   await host.kill()
 
-  await using next = await HostProcess.start(programs, library)
+  await using next = await HostProcess.start(at.programs, at.library)
   await next.until(id, ({ state, run: now }) => state === 'running' && now?.workerPid != null)
   expect(await note(next, id)).toBe('StaysHer')
   expect(await swtpm()).toEqual([pid])

@@ -1,3 +1,4 @@
+import { dirname } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from 'vitest'
 import { buildPrograms, type BuiltPrograms } from './build-worker'
 import { processesNaming } from './processes'
@@ -24,11 +25,12 @@ export function useLibrary(): TestLibrary {
   })
 
   afterEach(async () => {
+    const folder = dirname(library.data)
     try {
       // A worker that was only kept ready ends in a moment.
-      await expect.poll(() => processesNaming(library.runtime)).toEqual([])
+      await expect.poll(() => processesNaming(folder)).toEqual([])
     } finally {
-      for (const { pid } of await processesNaming(library.runtime)) process.kill(pid, 'SIGKILL')
+      for (const { pid } of await processesNaming(folder)) process.kill(pid, 'SIGKILL')
       await library[Symbol.asyncDispose]()
     }
   })

@@ -90,9 +90,13 @@ interface ConvertOptions { format: DiskFormat; sourceFormat?: DiskFormat; accept
 /** What opens an image that is encrypted and no machine's. */
 async function foreignEncryption(run: Run, path: string, { decrypt, passphraseFile, ...accepted }: { decrypt: boolean; passphraseFile: string | undefined; acceptedFiles?: string[] }): Promise<Pick<Extract<DiskWork, { kind: 'convert' }>, 'encryption'>> {
   const known = (await run.client.storage.overview()).images.find((image) => image.path === path)
-  const isForeign = known?.owner == null && (known?.encrypted ?? true) && (await run.client.storage.inspect({ path, ...accepted })).encryption !== undefined
-  if (!isForeign && decrypt) throw usageError('error: only an image from elsewhere that is encrypted goes with --decrypt; a machine’s disk is decrypted by “ringside disk decrypt”')
-  if (!isForeign) return {}
+  const report = known?.owner == null && (known?.encrypted ?? true) ? await run.client.storage.inspect({ path, ...accepted }) : null
+  if (report?.encryption === undefined) {
+    // What can't be used at all is refused with its own reason.
+    const isUsable = report?.issues.every(({ severity }) => severity !== 'error') ?? true
+    if (decrypt && isUsable) throw usageError('error: only an image from elsewhere that is encrypted goes with --decrypt; a machine’s disk is decrypted by “ringside disk decrypt”')
+    return {}
+  }
   const passphrase = await givenPassphrase(run, passphraseFile, `Passphrase of ${path}: `)
   if (passphrase === null) throw usageError(`error: the passphrase of the image is asked for. ${passphraseHint}`)
   return { encryption: { passphrase, keep: !decrypt } }

@@ -165,7 +165,7 @@ export async function examineLuks(source: ByteSource, path: string): Promise<Dis
 /** What QEMU’s LUKS can’t open: it knows version 1 only [crypto/block-luks.c]. */
 function luksFaults(path: string, format: string, read: LuksReading): RingsideError[] {
   if ('fault' in read) return [damagedImage(path, format, read.fault)]
-  if ('version' in read) return [unsupportedImage(path, `it is encrypted with LUKS${String(read.version)} and QEMU opens LUKS1 only`, 'Bring a copy of it to LUKS1 on Linux, then choose that: “cryptsetup luksConvertKey --pbkdf pbkdf2 COPY”, then “cryptsetup convert --type luks1 COPY”. Or open it there with “cryptsetup open”, and copy the plain disk under /dev/mapper with qemu-img convert.')]
+  if ('version' in read) return [unsupportedImage(path, `it is encrypted with LUKS${String(read.version)} and QEMU opens LUKS1 only`, 'Open it on Linux with “cryptsetup open”, copy the plain disk under /dev/mapper with “qemu-img convert”, and choose the copy. A copy of the image whose sectors have 512 bytes can also become LUKS1: “cryptsetup luksConvertKey --pbkdf pbkdf2 COPY”, then “cryptsetup convert --type luks1 COPY”.')]
   return read.header.activeSlots > 0 ? [] : [unsupportedImage(path, 'no passphrase can open it, as all of its key slots are empty', 'Put its LUKS header back from a backup.')]
 }
 

@@ -1,23 +1,22 @@
 import { expect, test } from 'vitest'
-import { treeMove, typedMove } from '../../ui/tree-keys'
-import { layOut, nowId } from './tree-layout'
+import { treeMove, typedMove, type WalkedRow } from './tree-keys'
 
-const nodes = [['a', null], ['b', 'a'], ['b1', 'b'], ['c', 'a'], [nowId, 'c']].map(([id, parentId]) => ({ id: id ?? '', parentId: parentId ?? null, loose: false }))
-const rows = layOut(nodes)
-const folded = layOut(nodes, new Set(['b']))
+const rows: readonly WalkedRow[] = [
+  { id: 'a', parentId: null, expanded: true }, { id: 'b', parentId: 'a', expanded: true }, { id: 'b1', parentId: 'b', expanded: null }, { id: 'c', parentId: 'a', expanded: true }, { id: 'c1', parentId: 'c', expanded: null },
+]
+const folded = rows.filter(({ id }) => id !== 'b1').map((row) => (row.id === 'b' ? { ...row, expanded: false } : row))
 
 test('the arrows walk the rows, and into and out of branches', () => {
-  expect(rows.map((row) => row.id)).toEqual(['a', 'b', 'b1', 'c', nowId])
   expect(treeMove(rows, 'b', 'ArrowDown')).toEqual({ type: 'focus', id: 'b1' })
   expect(treeMove(rows, 'b', 'ArrowUp')).toEqual({ type: 'focus', id: 'a' })
   expect(treeMove(rows, 'a', 'ArrowUp')).toBeNull()
-  expect(treeMove(rows, nowId, 'ArrowDown')).toBeNull()
+  expect(treeMove(rows, 'c1', 'ArrowDown')).toBeNull()
   expect(treeMove(rows, 'b1', 'Home')).toEqual({ type: 'focus', id: 'a' })
-  expect(treeMove(rows, 'b1', 'End')).toEqual({ type: 'focus', id: nowId })
+  expect(treeMove(rows, 'b1', 'End')).toEqual({ type: 'focus', id: 'c1' })
   expect(treeMove(rows, 'a', 'ArrowRight')).toEqual({ type: 'focus', id: 'b' })
   expect(treeMove(rows, 'b1', 'ArrowRight')).toBeNull()
   expect(treeMove(rows, 'b1', 'ArrowLeft')).toEqual({ type: 'focus', id: 'b' })
-  expect(treeMove(rows, nowId, 'ArrowLeft')).toEqual({ type: 'focus', id: 'c' })
+  expect(treeMove(rows, 'c1', 'ArrowLeft')).toEqual({ type: 'focus', id: 'c' })
   expect(treeMove(rows, 'b1', 'x')).toBeNull()
 })
 

@@ -14,8 +14,8 @@ import type { FakeTrees } from './fake-trees'
 /** The memory of the computer that is pretended, MiB. */
 const hostMemoryMiB = 16_384
 
-/** Hardware that is changed in memory: what can be live is live, the rest waits for the next start, and earlier forms are kept. */
-export function createFakeHardware(trees: FakeTrees): Hardware {
+/** Hardware that is changed in memory: what can be live is live, the rest waits for the next start, and earlier forms are kept. `kept`: ids of what guests do not let go of. */
+export function createFakeHardware(trees: FakeTrees, kept: readonly string[] = []): Hardware {
   const { machines } = trees
   const versions = new Map<string, { id: string; until: string; hardware: MachineHardware }[]>()
   let count = 0
@@ -94,7 +94,7 @@ export function createFakeHardware(trees: FakeTrees): Hardware {
       if (!isSameHardware(basedOn, hardwareOf(storedOf(machine)))) {
         throw new RingsideError('ILLEGAL_STATE', `The hardware of “${machine.definition.name}” was changed by somebody else meanwhile; nothing of yours was changed.`, { hint: 'Look at it as it is now, and make your changes again.' })
       }
-      const plan = planFor(machine, hardware)
+      const plan = withoutKept(planFor(machine, hardware), machine.definition, kept)
       if (plan.differences.length > 0) put(machine, plan)
       return plan.differences
     },
@@ -131,6 +131,16 @@ export function createFakeHardware(trees: FakeTrees): Hardware {
     // eslint-disable-next-line @typescript-eslint/require-await
     version: async (id, versionId) => find(id, versionId).hardware,
   }
+}
+
+/** A plan as it comes out where the guest keeps some of what it is asked for. */
+function withoutKept<Plan extends { runs: MachineDefinition; differences: HardwareDifference[] }>(plan: Plan, { nics }: MachineDefinition, kept: readonly string[]): Plan {
+  const stay = nics.filter(({ id }) => kept.includes(id) && !plan.runs.nics.some((nic) => nic.id === id))
+  const differences = plan.differences.map((difference): HardwareDifference => {
+    const nic = stay.find(({ id }) => difference.path === `nics.${id}`)
+    return nic ? { ...difference, when: 'nextStart', reason: `The guest does not let go of “${nic.id}”: it did not answer, or refused. It is taken out when the guest lets go of it, when it restarts, or at the next start.` } : difference
+  })
+  return { ...plan, runs: { ...plan.runs, nics: [...plan.runs.nics, ...stay] }, differences }
 }
 
 function freeId({ disks }: MachineHardware): string {

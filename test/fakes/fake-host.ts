@@ -40,6 +40,8 @@ export interface FakeHostOptions {
   slowness?: number
   /** Machines all of whose disks are encrypted; `fakePassphrase` opens them. */
   encrypted?: readonly string[]
+  /** Ids of network cards that guests keep when they are asked for them. */
+  keptCards?: readonly string[]
   /** Backups that there are already. */
   backups?: FakeBackupData
 }
@@ -335,7 +337,7 @@ export function createFakeHost(options: FakeHostOptions = {}): FakeHost {
     clones: createFakeClones(trees, snapshots, save),
     backups: createFakeBackups(trees, pause, options.backups),
     guests: createFakeGuests(get),
-    hardware: createFakeHardware(trees),
+    hardware: createFakeHardware(trees, options.keptCards),
     images: createFakeImages(() => [...machines.values()], () => [...machines.values()].map(({ id, definition }) => ({ machineId: id, machineName: definition.name, files: trees.of(id).orphans })).filter(({ files }) => files.length > 0), set, pause),
     jobs: {
       ...jobs,

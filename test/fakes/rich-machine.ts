@@ -5,7 +5,7 @@ const name = 'ERP staging, database and reporting (keep it on until the quarter 
 const disk = (n: number, more: object = {}): object => ({ id: `disk${String(n)}`, image: { kind: 'own', path: `disks/disk${String(n)}.qcow2` }, format: 'qcow2', bus: n < 4 ? 'virtio-blk' : 'virtio-scsi', ...more })
 const mac = (n: number): string => `52:54:00:12:34:${(n + 16).toString(16)}`
 
-/** A machine with much of everything and long names, some of which comes or goes only at its next start. */
+/** A machine with much of everything and long names, some of which comes or goes only at its next start; a disc is to be taken out that the guest keeps. */
 export function richMachine(): MachineView {
   const definition = fakeDefinition(fakeIds.running, name)
   const hardware = MachineHardware.parse({
@@ -15,7 +15,7 @@ export function richMachine(): MachineView {
       ...[0, 1, 2].map((n) => disk(n)), disk(3, { image: { kind: 'external', path: '/mnt/archive/virtual machines/2025/quarterly closing/erp-staging-data-with-a-very-long-name.qcow2' }, readOnly: true }),
       ...Array.from({ length: 9 }, (_, n) => disk(n + 4, n === 2 ? { limits: { bytesPerSecond: 52_428_800, writesPerSecond: 500 } } : {})),
     ],
-    cdroms: [{ id: 'cd0', image: { kind: 'external', path: '/home/ada/Downloads/en-us_windows_server_2025_updated_november_2026_x64_dvd_6dcd7a9f.iso' }, bus: 'sata' }, { id: 'cd1', image: null, bus: 'sata' }],
+    cdroms: [{ id: 'cd0', image: { kind: 'external', path: '/home/ada/Downloads/en-us_windows_server_2025_updated_november_2026_x64_dvd_6dcd7a9f.iso' }, bus: 'sata' }, { id: 'cd1', image: null, bus: 'sata' }, { id: 'cd2', image: { kind: 'external', path: '/home/ada/Downloads/debian-12.8.0-amd64-netinst.iso' }, bus: 'sata' }],
     nics: [0, 1, 2].map((n) => ({ id: `net${String(n)}`, model: n === 2 ? 'e1000e' : 'virtio-net', macAddress: mac(n), backend: { type: 'user' }, linkUp: n !== 1 })),
     usbDevices: [{ id: 'usb0', vendorId: '046d', productId: 'c52b', name: 'Logitech USB Receiver' }, { id: 'usb1', vendorId: '1050', productId: '0407', name: 'Yubico YubiKey OTP+FIDO+CCID', port: '1-3' }],
     pciDevices: [{ id: 'pci0', address: '0000:01:00.0', name: 'NVIDIA Corporation GA104 [GeForce RTX 3070]' }],
@@ -26,7 +26,7 @@ export function richMachine(): MachineView {
   })
   const next = MachineHardware.parse({
     ...hardware, memoryMiB: 8192, disks: hardware.disks.filter(({ id }) => id !== 'disk5'), sharedFolders: [...hardware.sharedFolders, { id: 'share2', tag: 'new', path: '/srv/new', readOnly: true, driver: 'auto' }],
-    display: { ...hardware.display, model: 'vga' }, cdroms: hardware.cdroms.slice(0, 1),
+    display: { ...hardware.display, model: 'vga' }, cdroms: hardware.cdroms.filter(({ id }) => id !== 'cd1').map((drive) => (drive.id === 'cd2' ? { ...drive, image: null } : drive)),
   })
   return fakeView({ ...definition, ...hardware }, 'running', { next })
 }

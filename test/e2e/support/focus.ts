@@ -1,8 +1,8 @@
 import type { Locator, Page } from 'playwright-core'
 import { expect } from 'vitest'
 
-/** Presses Tab, or Shift+Tab, until the element has the focus; fails after a whole round without it. */
-export async function tabTo(page: Page, target: Locator, key: 'Tab' | 'Shift+Tab' = 'Tab'): Promise<void> {
+/** Presses Tab, or another key that moves the focus on, until the element has it; fails after a whole round without it. */
+export async function tabTo(page: Page, target: Locator, key: 'Tab' | 'Shift+Tab' | 'ArrowDown' = 'Tab'): Promise<void> {
   for (let step = 0; step < 60; step++) {
     if (await hasFocus(target)) return
     await page.keyboard.press(key)

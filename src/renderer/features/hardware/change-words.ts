@@ -20,3 +20,8 @@ export function hasGuest(state: MachineState): boolean {
 export function laterWords(state: MachineState): string {
   return state === 'saved' ? 'after its next shut down' : 'at the next start'
 }
+
+/** That changes wait, and for what. */
+export function waitsInWords(count: number, state: MachineState): string {
+  return state === 'saved' ? `${countOf(count, 'change applies', 'changes apply')} after the machine’s next shut down` : `${countOf(count, 'change waits', 'changes wait')} for the next start`
+}

@@ -146,7 +146,9 @@ test('devices are added, moved and taken out from the keyboard', async () => {
   await press('ArrowUp', { altKey: true }, row('nics.net1'))
   expect(Array.from(document.querySelectorAll('[data-id^="nics."]')).map((each) => each.getAttribute('data-id'))).toEqual(['nics.net1', 'nics.net0'])
   await press('Delete', {}, row('nics.net1'))
-  expect([row('nics.net1'), row('nics')?.getAttribute('aria-selected')]).toEqual([null, 'true'])
+  expect([row('nics.net1'), row('nics.net0')?.getAttribute('aria-selected')]).toEqual([null, 'true'])
+  await press('Delete', {}, row('nics.net0'))
+  expect([row('nics.net0'), row('nics')?.getAttribute('aria-selected')]).toEqual([null, 'true'])
   await press('Delete', {}, row('disks.disk0'))
   expect(find('remove-disk').textContent).toContain('disks/disk0.qcow2')
   find('disk-file-trash').dispatchEvent(new Event('change', { bubbles: true }))
@@ -213,6 +215,33 @@ test('while it runs, what is at once and what is not is told before', async () =
   expect(bar()).toContain('3 changes: 2 at once, 1 at the next start')
   await click('review')
   expect(document.querySelector('[role=dialog]')?.textContent).toContain('Next start')
+})
+
+test('a guest that keeps what it was asked for is told of at once, and where that waits', async () => {
+  const reason = 'The guest does not let go of “net0”.'
+  plan.mockResolvedValue({ differences: [difference('nics.net0', 'now')], issues: [] })
+  change.mockImplementation(({ hardware }) => Promise.resolve({ machine: { ...now(), next: hardware }, differences: [{ ...difference('nics.net0', 'nextStart'), reason }] }))
+  await opened({ ...stopped, state: 'running' })
+  await press('Delete', {}, row('nics.net0'))
+  await click('apply')
+  expect(useNotices().notices.value.at(-1)).toMatchObject({ title: '1 change waits for the next start', text: reason })
+  await select('nics.net0')
+  expect(find('device-pane').textContent).toContain(reason)
+})
+
+test('the focus stays on the page when what had it is gone', async () => {
+  await opened()
+  await select('memory')
+  await type('field-memoryMiB', '2048')
+  const takeBack = document.querySelector<HTMLElement>('[data-property="memoryMiB"] [aria-label^="Take back"]')
+  takeBack?.focus()
+  takeBack?.click()
+  await settle()
+  expect(document.activeElement?.closest('[data-property="memoryMiB"]')).not.toBeNull()
+  await type('field-memoryMiB', '2048')
+  find('discard').focus()
+  await click('discard')
+  expect(document.activeElement).toBe(row('memory'))
 })
 
 test('edits go on while others change the machine', async () => {

@@ -8,7 +8,7 @@ import { useMachinesStore } from '../../stores/machines.store'
 import { useClient } from '../../transport/client'
 import { toRingsideError } from '../../transport/errors'
 import { confirm } from '../../ui/confirm'
-import { hasGuest, laterWords } from './change-words'
+import { hasGuest, laterWords, waitsInWords } from './change-words'
 import { beginWith, edited, rebased, redone, undone, type EditHistory } from './edit-history'
 import { type Change, changesOf, isSame, valueAt, withValue } from './hardware-edits'
 import { allFaults, schemaFaults } from './hardware-faults'
@@ -30,6 +30,8 @@ export interface HardwareEditor {
   readonly faults: ComputedRef<Issue[]>
   /** What applying would do, as the host told last; null while it is asked. */
   readonly differences: ComputedRef<readonly HardwareDifference[] | null>
+  /** Why what was stored last has to wait, by the path of its difference, as the host said then: a guest may keep what it was asked for. */
+  readonly reasons: ComputedRef<ReadonlyMap<string, string>>
   /** Why the host did not tell. */
   readonly planError: ComputedRef<RingsideError | null>
   /** Why nothing can be edited, a sentence; null: it can. */
@@ -101,6 +103,7 @@ export function useHardwareEditor(machine: () => MachineView): HardwareEditor {
     clearTimeout(timer)
   })
 
+  const reasons = shallowRef<ReadonlyMap<string, string>>(new Map())
   /** What is being stored: when the machine comes back with it, the edits stand on that. */
   let storing: MachineHardware | null = null
   watch(stored, (now, before) => {
@@ -121,6 +124,7 @@ export function useHardwareEditor(machine: () => MachineView): HardwareEditor {
     try {
       const answer = await useClient().hardware.change({ id: machine().id, hardware: next, basedOn: stored.value, ...(forceDiscs ? { forceDiscs } : {}) })
       machines.put(answer.machine)
+      reasons.value = new Map([...reasons.value, ...answer.differences.flatMap(({ path, when, reason }): [string, string][] => (when === 'nextStart' && reason !== null ? [[path, reason]] : []))])
       return answer.differences
     } finally {
       storing = null
@@ -136,8 +140,10 @@ export function useHardwareEditor(machine: () => MachineView): HardwareEditor {
       return null
     }),
     run: async () => {
-      const later = (await store(hardware.value, true)).filter((difference) => difference.when === 'nextStart').length
-      if (later > 0) notify({ kind: 'info', title: machine().state === 'saved' ? `${later === 1 ? 'One change applies' : `${String(later)} changes apply`} after the machine’s next shut down` : later === 1 ? 'One change waits for the next start' : `${String(later)} changes wait for the next start`, text: 'What waits is marked with a clock, and can be taken back.' })
+      const atOnce = new Set(plan.value?.differences.flatMap(({ path, when }) => (when === 'now' ? [path] : [])))
+      const later = (await store(hardware.value, true)).filter((difference) => difference.when === 'nextStart')
+      const refusal = later.find(({ path }) => atOnce.has(path))?.reason
+      if (later.length > 0) notify({ kind: 'info', title: waitsInWords(later.length, machine().state), text: refusal ?? 'What waits is marked with a clock, and can be taken back.' })
     },
   })
   const discard = useAction({
@@ -153,7 +159,8 @@ export function useHardwareEditor(machine: () => MachineView): HardwareEditor {
   const act = useAction<[path: string, value: unknown]>({
     label: 'Change', whyNot: refused, failure: () => 'The hardware was not changed',
     run: async (path, value) => {
-      await store(withValue(stored.value, path, value), false)
+      const refusal = (await store(withValue(stored.value, path, value), false)).find(({ when }) => when === 'nextStart')?.reason
+      if (refusal != null) notify({ kind: 'info', title: waitsInWords(1, machine().state), text: refusal })
     },
   })
 
@@ -180,6 +187,7 @@ export function useHardwareEditor(machine: () => MachineView): HardwareEditor {
     later: computed(() => laterWords(machine().state)),
     hardware, running, stored, changes, pending, faults, whyFixed, apply, discard, discardPending, act, forceDiscs, edit, set,
     differences: computed(() => (plan.value?.of === hardware.value ? plan.value.differences : null)),
+    reasons: computed(() => reasons.value),
     planError: computed(() => planError.value),
     undoLabel: computed(() => history.value.past.at(-1)?.label ?? null),
     redoLabel: computed(() => history.value.future[0]?.label ?? null),

@@ -62,6 +62,15 @@ export const shortcutGroups: readonly { title: string; entries: readonly { keys:
     ],
   },
   {
+    title: 'Storage',
+    entries: [
+      { keys: 'up', does: 'Image above' },
+      { keys: 'down', does: 'Image below' },
+      { keys: 'enter', does: 'To what can be done with it' },
+      { keys: 'mod+F', does: 'Search' },
+    ],
+  },
+  {
     title: 'In a console',
     entries: [{ keys: 'Ctrl+Alt', does: 'Give the keyboard back' }],
   },

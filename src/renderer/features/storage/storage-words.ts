@@ -46,7 +46,7 @@ export function userLines(users: readonly ImageUser[]): { key: string; machineId
 /** What the last check found, in a word or two. */
 export function checkInWords({ check, fault }: Pick<StorageImage, 'check' | 'fault'>, now: number): { text: string; icon: string; tone: string; detail: string } {
   if (fault !== null) return { text: 'Faulty', icon: 'i-lucide-circle-alert', tone: 'text-error', detail: `It ${fault}.` }
-  if (check === null) return { text: 'Not checked', icon: 'i-lucide-circle-dashed', tone: 'text-muted', detail: 'It has not been checked yet.' }
+  if (check === null) return { text: 'Not checked', icon: 'i-lucide-circle-dashed', tone: 'text-muted', detail: 'A check looks for faults in it.' }
   const when = formatAgo(check.at, now)
   const since = check.changedSince ? ' It has changed since.' : ''
   switch (check.result) {

@@ -107,7 +107,7 @@ function diskProperties(surroundings: HardwareSurroundings): HardwareProperty[] 
     each('id', 'Name', 'id', 'What the disk is called here and in QEMU.', 'text'),
     each('image', 'File', '-blockdev filename', 'Where its content lies.', 'text', { obstacle: 'A disk keeps its file. Take it out and add another one instead.' }),
     each('format', 'Format', '-blockdev driver', 'How its file is written. It is never guessed from the content.', 'choice', { choices: choicesOf(formats, surroundings), obstacle: 'A disk keeps its file, and that its format.' }),
-    each('encrypted', 'Encrypted', 'encrypt.format=luks', 'What is written to it can only be read with the machine’s passphrase.', 'switch', { obstacle: luksObstacle(surroundings.qemu) ?? 'A disk is encrypted when it is made, and stays as it is. Add another one, and copy what is on this one.' }),
+    each('encrypted', 'Encrypted', 'encrypt.format=luks', 'What is written to it can only be read with the machine’s passphrase.', 'switch', { obstacle: luksObstacle(surroundings.qemu) ?? 'Encrypting or decrypting writes its file anew: on the storage page, or with “ringside disk encrypt” and “decrypt”.' }),
     each('bus', 'Bus', '-device', 'How the guest reaches it. VirtIO is fastest, SATA is known to nearly all. Disks on NVMe keep memory out of snapshots; an SD card’s size is a power of two.', 'choice', { choices: choicesOf(diskBuses, surroundings) }),
     each('readOnly', 'Read-only', 'read-only', 'The guest can’t write to it.', 'switch'),
     each('cache', 'Cache', 'cache.direct', 'Whether the computer keeps the disk’s data in its memory too.', 'choice', { choices: choicesOf(caches, surroundings) }),

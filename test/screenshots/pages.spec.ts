@@ -8,7 +8,9 @@ import { hardwareProperties } from '@core/engine/qemu/limits'
 import { createHostServer } from '@server/host-server'
 import { openBrowser } from '../e2e/support/browser'
 import { fakeCloneMachines } from '../fakes/fake-snapshot-data'
+import { fakeBackupData } from '../fakes/fake-backup-data'
 import { fakeIds, fakeMachines } from '../fakes/fake-data'
+import { fakePassphrase } from '../fakes/fake-encryption'
 import { createFakeHost, type FakeHost } from '../fakes/fake-host'
 import { closedDevices, richMachine } from '../fakes/rich-machine'
 
@@ -17,9 +19,9 @@ const target = resolve(import.meta.dirname, '../../test-results/pages')
 const webRoot = resolve(import.meta.dirname, '../../out/renderer')
 const sizes = [[1280, 800], [1920, 1080]] as const
 
-/** A host whose first machine has much of everything, on a computer that can do it all but, when it is `closed`, pass devices on. */
+/** A host with a machine that has much of everything and another with an encrypted disk, on a computer that can do it all but, when it is `closed`, pass devices on. */
 function richHost(computer: { closed: boolean }): FakeHost {
-  const host = createFakeHost({ machines: [richMachine(), ...fakeMachines().slice(1), ...fakeCloneMachines()] })
+  const host = createFakeHost({ machines: [richMachine(), ...fakeMachines().slice(1), ...fakeCloneMachines()], encrypted: [fakeIds.crashed], backups: fakeBackupData(), keptCards: ['net2'] })
   const properties = (id: string): Promise<ReturnType<typeof hardwareProperties>> => Promise.resolve(hardwareProperties(host.machines.get(id).definition, wholeSurroundings))
   return { ...host, hardware: { ...host.hardware, properties }, devices: () => (computer.closed ? Promise.resolve(closedDevices) : host.devices()) }
 }
@@ -45,6 +47,7 @@ async function hardware({ page, computer, go, take }: Pictures): Promise<void> {
   await go(machine(fakeIds.running, 'hardware'))
   for (const id of ['processors', 'memory', 'disks', 'disks.disk3', 'disks.disk5', 'disks.disk6', 'cdroms.cd0', 'firmware', 'tpm', 'nics.net1', 'display', 'usbDevices.usb1', 'pciDevices.pci0', 'sharedFolders.share0', 'sharedFolders.share2', 'watchdog']) {
     await device(page, id)
+    await page.locator('[data-pane=properties] [aria-busy=true]').waitFor({ state: 'detached' })
     await take(`hardware-${id.replace('.', '-')}`)
   }
   computer.closed = true
@@ -117,7 +120,133 @@ async function guest({ page, go, take }: Pictures): Promise<void> {
   await page.keyboard.press('Escape')
 }
 
-test.each([true, false])('the pages of hardware and guests, where there is much to show; dark: %s', async (dark) => {
+/** What waits: for the guest, for the next start, for the next shut down. */
+async function waiting({ page, go, take }: Pictures): Promise<void> {
+  const apply = async (): Promise<void> => {
+    await page.getByTestId('apply').click()
+    await page.getByTestId('change-bar').getByText('Nothing to apply').waitFor()
+  }
+  const dismiss = (): Promise<void> => page.getByRole('button', { name: 'Dismiss' }).click()
+  await go(machine(fakeIds.running, 'hardware'))
+  await device(page, 'cdroms.cd2')
+  await page.getByTestId('force-cdroms.cd2.image').waitFor()
+  await take('hardware-disc-locked')
+  await page.getByTestId('force-cdroms.cd2.image').click()
+  await page.getByRole('dialog').getByText('Take the disc out by force?').waitFor()
+  await take('hardware-disc-force')
+  await close(page)
+  await device(page, 'nics.net2')
+  await page.getByTestId('remove-device').click()
+  await page.getByText('1 change: at once').waitFor()
+  await page.getByTestId('review').click()
+  await page.getByTestId('review-hardware').getByText('At once').first().waitFor()
+  await take('hardware-review')
+  await close(page)
+  await apply()
+  await device(page, 'nics.net2')
+  await page.getByTestId('device-pane').getByText('The guest does not let go').waitFor()
+  await take('hardware-unplug-waits')
+  await dismiss()
+  await device(page, 'disks.disk1')
+  await page.getByTestId('remove-device').click()
+  await page.getByTestId('remove-when').waitFor()
+  await take('hardware-remove-disk')
+  await close(page)
+  await page.getByTestId('hardware-history-open').click()
+  await page.getByTestId('hardware-history').waitFor()
+  await take('hardware-history')
+  await close(page)
+  await go(machine(fakeIds.saved, 'hardware'))
+  await device(page, 'memory')
+  await page.getByTestId('field-memoryMiB').fill('4096')
+  await page.getByText(/^1 change: after/u).waitFor()
+  await take('hardware-saved-edit')
+  await apply()
+  await page.getByTestId('pending-memoryMiB').waitFor()
+  await take('hardware-saved-waits')
+  await dismiss()
+}
+
+async function storage({ page, go, take }: Pictures): Promise<void> {
+  await go('#/storage')
+  const image = (name: RegExp): Promise<void> => page.getByTestId('storage-image').filter({ hasText: name }).first().click()
+  const work = async (label: string, name: string): Promise<void> => {
+    await page.getByTestId('storage-details').getByRole('button', { name: label, exact: true }).click()
+    await page.getByRole('dialog').getByText('What will happen').waitFor()
+    await take(name)
+    await close(page)
+  }
+  await page.getByTestId('storage-details').waitFor()
+  await take('storage')
+  await image(/debian-12-cloud/u)
+  await work('Grow…', 'storage-grow')
+  await work('Delete…', 'storage-delete')
+  await image(/damaged/u)
+  await take('storage-damaged')
+  await image(/a-very-long-name/u)
+  await work('Convert…', 'storage-convert')
+  await page.getByRole('button', { name: 'Bring in a file…' }).click()
+  await page.getByTestId('bring-in-file').fill('/home/ada/overlay.qcow2')
+  await page.getByTestId('bring-in-accept').waitFor()
+  await take('storage-bring-in')
+  await close(page)
+  await page.getByTestId('storage-search').fill('nothing like it')
+  await page.getByText('Nothing is found').waitFor()
+  await take('storage-nothing-found')
+}
+
+async function backups({ page, go, take }: Pictures): Promise<void> {
+  await go(machine(fakeIds.headless, 'backups'))
+  await page.getByTestId('backups-empty').waitFor()
+  await take('backups-empty')
+  await page.getByRole('button', { name: 'Set up backups…' }).click()
+  await page.getByTestId('backup-on').click()
+  await take('backups-settings')
+  await close(page)
+  await go(machine(fakeIds.stopped, 'backups'))
+  await page.getByTestId('backups-away').waitFor()
+  await take('backups-away')
+  await go(machine(fakeIds.paused, 'backups'))
+  await page.getByRole('button', { name: 'Back up now' }).first().click()
+  await page.getByTestId('backup-failure').waitFor()
+  await take('backups-full')
+  await page.getByRole('alert').getByRole('button', { name: 'Dismiss' }).last().click()
+  await go(machine(fakeIds.running, 'backups'))
+  await page.getByTestId('backups').getByRole('listitem').nth(3).waitFor()
+  await take('backups')
+  await page.getByRole('button', { name: /^Restore the backup/u }).first().click()
+  await page.getByTestId('restore-to-same').check()
+  await take('backups-restore-running')
+  await page.getByTestId('restore-keep').click()
+  await take('backups-restore-in-place')
+  await close(page)
+}
+
+async function encryption({ page, go, take }: Pictures): Promise<void> {
+  await go(machine(fakeIds.crashed, 'overview'))
+  const card = page.getByTestId('encryption')
+  const dialog = page.getByRole('dialog')
+  await card.getByRole('button', { name: 'Unlock…' }).click()
+  await page.getByTestId('unlock-passphrase').fill('wrong')
+  await page.keyboard.press('Enter')
+  await dialog.getByText('This is not the passphrase').waitFor()
+  await take('encryption-unlock')
+  await close(page)
+  await card.getByRole('button', { name: 'Change the passphrase…' }).click()
+  await page.getByTestId('new-passphrase').fill('correct horse battery')
+  await take('encryption-change-passphrase')
+  await close(page)
+  await card.getByRole('button', { name: 'Show the disk key…' }).click()
+  await page.getByTestId('disk-key-passphrase').fill(fakePassphrase)
+  await take('encryption-disk-key')
+  await page.keyboard.press('Enter')
+  await page.getByTestId('shown-key').waitFor()
+  await take('encryption-disk-key-shown')
+  await close(page)
+  await take('encryption')
+}
+
+test.each([true, false])('the pages where there is much to show, and what is rare on them; dark: %s', async (dark) => {
   await rm(join(target, dark ? 'dark' : 'light'), { recursive: true, force: true })
   for (const [width, height] of sizes) {
     const folder = join(target, dark ? 'dark' : 'light', `${String(width)}x${String(height)}`)
@@ -141,8 +270,7 @@ test.each([true, false])('the pages of hardware and guests, where there is much 
       },
     }
     await page.getByRole('option').first().waitFor()
-    await hardware(pictures)
-    await guest(pictures)
+    for (const part of [hardware, guest, waiting, storage, backups, encryption]) await part(pictures)
     await server.close()
     await host.close()
     expect(wide, 'pages that are wider than the window').toEqual([])

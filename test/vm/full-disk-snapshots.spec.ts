@@ -1,21 +1,21 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { isRingsideError } from '@shared/errors'
 import type { MachineView } from '@shared/model'
 import { assembleMemoryDisk, memoryGuestRestMiB, memoryGuestWords } from '../bench/memory-guest'
-import { buildPrograms, type BuiltPrograms } from './support/build-worker'
-import { FaultMachine } from './support/fault-machine'
+import { useFaultMachine } from './support/fault-machine'
 import { operations, type Operation } from './support/fault-operations'
 import { diskMachine } from './support/ledger-machines'
 import { OpenLibrary } from './support/open-library'
+import { inParallel } from './support/parallel'
 import { addMachines } from './support/real-host'
 import { SerialSession } from './support/serial-session'
 import { canMount, SmallLibrary } from './support/small-library'
 import { KnownFiles, ownFiles, readManifest } from './support/sound-machine'
 import { StepHooks, type Step } from './support/step-hooks'
 import { qemuIo } from './support/storage-host'
-import type { TemporaryLibrary } from './support/temporary-folder'
+import { temporaryLibrary } from './support/temporary-folder'
 
 /*
  * The drive is full: from the beginning of everything that changes snapshots, from each of its steps, and in the middle of what takes long. It fails in words or
@@ -25,49 +25,41 @@ import type { TemporaryLibrary } from './support/temporary-folder'
 const mebibyte = 2 ** 20
 const tried = ['take, off', 'take, running', 'revert, running, with memory, keeping the present', 'delete one in the middle', 'delete the root', 'clone in full, off', 'clone linked, of a snapshot', 'branch in full from a running guest']
 
-let programs: BuiltPrograms
-let machine: FaultMachine
+/** Drives at a time: most of what is done on one is waiting for processes. */
+const width = 2
 
-beforeAll(async () => {
-  programs = await buildPrograms()
-  machine = await FaultMachine.grow(programs)
-})
-
-afterAll(async () => {
-  await machine[Symbol.asyncDispose]()
-  await programs[Symbol.asyncDispose]()
-})
+const at = useFaultMachine()
 
 test.runIf(canMount).each(operations.filter(({ name }) => tried.includes(name)))('the drive is full at each step of: $name', { timeout: 900_000 }, async (operation) => {
-  await using library = await SmallLibrary.make(256)
-  const steps = await record(library, operation)
+  const steps = await record(operation)
   const faults: Record<string, string> = {}
-  for (const step of [null, ...steps]) {
+  await inParallel(width, [null, ...steps], async (step) => {
     const label = step === null ? 'at the beginning' : `at ${String(step.index)} ${step.name}`
-    await fillAt(library, operation, step, label).catch((error: unknown) => { faults[label] = (error as Error).stack ?? String(error) })
-  }
+    await fillAt(operation, step, label).catch((error: unknown) => { faults[label] = (error as Error).stack ?? String(error) })
+  })
   expect(faults).toEqual({})
 })
 
-async function record(library: TemporaryLibrary, operation: Operation): Promise<Step[]> {
-  const id = await machine.copy(library, operation, 'left alone')
+async function record(operation: Operation): Promise<Step[]> {
+  await using library = await temporaryLibrary()
+  const id = await at.machine.copy(library, operation, 'left alone')
   const hooks = new StepHooks()
   const steps: Step[] = []
-  await using open = await OpenLibrary.open(programs, library, hooks)
-  await machine.prepare(open.calls, operation, id)
-  await hooks.during((step) => void steps.push(step), () => operation.run(open.calls, id, machine.tree))
-  await forgetAll(open)
+  await using open = await OpenLibrary.open(at.programs, library, hooks)
+  await at.machine.prepare(open.calls, operation, id)
+  await hooks.during((step) => void steps.push(step), () => operation.run(open.calls, id, at.machine.tree))
   return steps
 }
 
-async function fillAt(library: SmallLibrary, operation: Operation, step: Step | null, name: string): Promise<void> {
-  const id = await machine.copy(library, operation, name)
+async function fillAt(operation: Operation, step: Step | null, name: string): Promise<void> {
+  await using library = await SmallLibrary.make(128)
+  const id = await at.machine.copy(library, operation, name)
   const hooks = new StepHooks()
-  await using open = await OpenLibrary.open(programs, library, hooks)
-  await machine.prepare(open.calls, operation, id)
+  await using open = await OpenLibrary.open(at.programs, library, hooks)
+  await at.machine.prepare(open.calls, operation, id)
   if (step === null) await library.fill()
   const outcome = await hooks
-    .during(async ({ index }) => { if (index === step?.index) await library.fill() }, () => operation.run(open.calls, id, machine.tree))
+    .during(async ({ index }) => { if (index === step?.index) await library.fill() }, () => operation.run(open.calls, id, at.machine.tree))
     .then(() => null, (error: unknown) => error)
   await library.empty()
   const leave = await goOnWhenStopped(open, id)
@@ -75,10 +67,9 @@ async function fillAt(library: SmallLibrary, operation: Operation, step: Step | 
     expect(isRingsideError(outcome, 'DISK_FULL'), (outcome as Error).stack).toBe(true)
     expect(outcome).toMatchObject({ data: { hint: expect.any(String) as string } })
   }
-  await machine.expectSound(open, operation, id, { wasCut: true })
+  await at.machine.expectSound(open, operation, id, { wasCut: true })
   leave()
   expect(open.defects).toEqual([])
-  await forgetAll(open)
 }
 
 /** As a person does who has made room: lets the guest go on that was stopped because its disk could not be written, which may only come to light now. */
@@ -92,19 +83,11 @@ async function goOnWhenStopped({ services: { machines } }: OpenLibrary, id: stri
   })
 }
 
-async function forgetAll({ calls: { machines } }: OpenLibrary): Promise<void> {
-  for (const { id, run } of await machines.list()) {
-    if (run !== null) await machines.powerOff(id)
-  }
-  // Clones before those that they read from.
-  for (const { id } of (await machines.list()).toSorted((a, b) => Number(b.definition.origin !== null) - Number(a.definition.origin !== null))) await machines.delete(id, { permanently: true })
-}
-
 test.runIf(canMount)('the drive becomes full while memory is written: the guest goes on, nothing of the snapshot is left, and with room it works', async () => {
   const touchedMiB = 96
   await using library = await SmallLibrary.make(256)
   const [id = ''] = await addMachines(library, [diskMachine('Memory', [assembleMemoryDisk(touchedMiB)], { memoryMiB: touchedMiB + memoryGuestRestMiB })])
-  await using open = await OpenLibrary.open(programs, library)
+  await using open = await OpenLibrary.open(at.programs, library)
   const { machines, snapshots } = open.calls
   const { folder } = await machines.start(id)
   const stream = await open.openConsole(id, 'serial')
@@ -128,7 +111,7 @@ test.runIf(canMount)('the drive becomes full while memory is written: the guest 
 test.runIf(canMount)('there is no room to merge layers: the deletion is done and says so, and their space is given back when there is', async () => {
   await using library = await SmallLibrary.make(256)
   const [id = ''] = await addMachines(library, [diskMachine('Data', [new Uint8Array(64 * mebibyte)])])
-  await using open = await OpenLibrary.open(programs, library)
+  await using open = await OpenLibrary.open(at.programs, library)
   const { machines, snapshots } = open.calls
   const { folder } = await machines.get(id)
   const files = new KnownFiles()

@@ -1,7 +1,6 @@
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { isRingsideError } from '@shared/errors'
-import { buildPrograms, type BuiltPrograms } from './build-worker'
-import { FaultMachine } from './fault-machine'
+import { useFaultMachine } from './fault-machine'
 import type { Operation, Victim } from './fault-operations'
 import { copyFolder } from './ledger-machines'
 import { OpenLibrary } from './open-library'
@@ -36,52 +35,50 @@ type TryAll = (some: Case[], work: (one: Case) => Promise<void>) => Promise<unkn
 const width = 3
 const batch = 6
 
-let programs: BuiltPrograms
-let machine: FaultMachine
+let at: ReturnType<typeof useFaultMachine>
 
 /** A test for each operation. */
 export function testKillsDuring(operations: readonly Operation[]): void {
-  beforeAll(async () => {
-    programs = await buildPrograms()
-    machine = await FaultMachine.grow(programs)
-  })
-
-  afterAll(async () => {
-    await machine[Symbol.asyncDispose]()
-    await programs[Symbol.asyncDispose]()
-  })
-
+  at = useFaultMachine()
   // Dozens of machines, one after the other.
-  test.each(operations)('killed at each step of: $name', { timeout: 1_200_000 }, async (operation) => {
-    await using library = await temporaryLibrary()
-    await inLibrary(library, operation)
-    expect(await processesNaming(library.runtime)).toEqual([])
-  })
+  test.each(operations)('killed at each step of: $name', { timeout: 1_200_000 }, killAtEachStep)
+}
+
+/** A library that nothing runs in any more at the end. */
+async function inLibrary<Result>(work: (library: TemporaryLibrary) => Promise<Result>): Promise<Result> {
+  await using library = await temporaryLibrary()
+  const result = await work(library)
+  // The last of them may just be ending.
+  await expect.poll(() => processesNaming(library.runtime)).toEqual([])
+  return result
 }
 
 /** Lets the operation alone, and tells the steps that it comes to. */
 async function record(library: TemporaryLibrary, operation: Operation): Promise<RecordedStep[]> {
-  const id = await machine.copy(library, operation, 'left alone')
+  const id = await at.machine.copy(library, operation, 'left alone')
   const hooks = new StepHooks()
   const steps: RecordedStep[] = []
-  await using open = await OpenLibrary.open(programs, library, hooks)
-  await machine.prepare(open.calls, operation, id)
-  await hooks.during(async (step) => void steps.push({ ...step, runs: (await open.calls.machines.get(id)).run !== null }), () => operation.run(open.calls, id, machine.tree))
-  await machine.expectSound(open, operation, id, { wasCut: false })
+  await using open = await OpenLibrary.open(at.programs, library, hooks)
+  await at.machine.prepare(open.calls, operation, id)
+  await hooks.during(async (step) => void steps.push({ ...step, runs: (await open.calls.machines.get(id)).run !== null }), () => operation.run(open.calls, id, at.machine.tree))
+  await at.machine.expectSound(open, operation, id, { wasCut: false })
   return steps
 }
 
-async function inLibrary(library: TemporaryLibrary, operation: Operation): Promise<void> {
-  const steps = await record(library, operation)
+async function killAtEachStep(operation: Operation): Promise<void> {
+  const steps = await inLibrary((library) => record(library, operation))
   expect(steps.length).toBeGreaterThan(0)
   const cases = operation.victims.flatMap((victim) => steps.filter(({ runs }) => runs || victim === 'host').map((step) => ({ victim, step, label: `${victim} at ${String(step.index)} ${step.name}` })))
   for (const victim of operation.victims) expect(cases.filter((one) => one.victim === victim).length).toBeGreaterThan(0)
   const faults: Record<string, string> = {}
   for (let first = 0; first < cases.length; first += batch) {
-    const some: Case[] = []
-    for (const one of cases.slice(first, first + batch)) some.push({ ...one, id: await machine.copy(library, operation, one.label) })
-    await tryBatch(library, operation, some, (these, work) =>
-      inParallel(width, these, (one) => work(one).catch((error: unknown) => void (faults[one.label] ??= (error as Error).stack ?? String(error)))))
+    // A library of its own: who deletes a layer looks through all of a library for those that read from it.
+    await inLibrary(async (library) => {
+      const some: Case[] = []
+      for (const one of cases.slice(first, first + batch)) some.push({ ...one, id: await at.machine.copy(library, operation, one.label) })
+      await tryBatch(library, operation, some, (these, work) =>
+        inParallel(width, these, (one) => work(one).catch((error: unknown) => void (faults[one.label] ??= (error as Error).stack ?? String(error)))))
+    })
   }
   expect(faults).toEqual({})
 }
@@ -94,19 +91,19 @@ async function tryBatch(library: TemporaryLibrary, operation: Operation, cases: 
   for (const { id, label } of byHost) left.set(id, await ownFiles(copyFolder(library, id, label)))
   const hooks = new StepHooks()
   {
-    await using open = await OpenLibrary.open(programs, library, hooks)
+    await using open = await OpenLibrary.open(at.programs, library, hooks)
     await tryAll(byHost, async (one) => {
       // What is left over is removed by a person alone; only what somebody asked to be rid of goes on to go.
       if (operation.deletes === undefined && operation.clones === undefined) expect(await ownFiles(copyFolder(library, one.id, one.label))).toEqual(expect.arrayContaining(left.get(one.id)?.filter(isKept) ?? []))
-      await machine.expectSound(open, operation, one.id, { wasCut: true })
+      await at.machine.expectSound(open, operation, one.id, { wasCut: true })
     })
     await tryAll(others, (one) => killProcess(open, hooks, operation, one))
     expect(open.defects).toEqual([])
     await open.close()
   }
   if (others.length > 0) {
-    await using open = await OpenLibrary.open(programs, library)
-    await tryAll(others, (one) => machine.expectSound(open, operation, one.id, { wasCut: true }))
+    await using open = await OpenLibrary.open(at.programs, library)
+    await tryAll(others, (one) => at.machine.expectSound(open, operation, one.id, { wasCut: true }))
     expect(open.defects).toEqual([])
   }
 }
@@ -115,17 +112,17 @@ const isKept = (file: string): boolean => /^(?:disks|firmware|snapshots)\//u.tes
 
 /** Brings each machine to its step, where the host holds still, and then kills that host with all of them at once. */
 async function killHost(library: TemporaryLibrary, operation: Operation, cases: Case[], tryAll: TryAll): Promise<void> {
-  await using host = await HostProcess.start(programs, library)
+  await using host = await HostProcess.start(at.programs, library)
   await tryAll(cases, async ({ id, step }) => {
-    await machine.prepare(host.calls, operation, id)
-    await host.holdAt(step, (calls) => operation.run(calls, id, machine.tree))
+    await at.machine.prepare(host.calls, operation, id)
+    await host.holdAt(step, (calls) => operation.run(calls, id, at.machine.tree))
   })
   await host.kill()
 }
 
 /** Kills the worker or the QEMU of the machine at its step, and lets the host see what becomes of the operation. */
 async function killProcess(open: OpenLibrary, hooks: StepHooks, operation: Operation, { id, step, victim }: Case): Promise<void> {
-  await machine.prepare(open.calls, operation, id)
+  await at.machine.prepare(open.calls, operation, id)
   const before = await open.calls.machines.get(id)
   const outcome = await hooks.during(
     async ({ index }) => {
@@ -134,7 +131,7 @@ async function killProcess(open: OpenLibrary, hooks: StepHooks, operation: Opera
       const pid = victim === 'worker' ? run?.workerPid : run?.qemuPid
       if (typeof pid === 'number') process.kill(pid, 'SIGKILL')
     },
-    () => operation.run(open.calls, id, machine.tree).then(() => null, (error: unknown) => error),
+    () => operation.run(open.calls, id, at.machine.tree).then(() => null, (error: unknown) => error),
   )
   if (outcome !== null) expect(isRingsideError(outcome) && outcome.code !== 'INTERNAL', (outcome as Error).stack).toBe(true)
   expect(before.run).not.toBeNull()

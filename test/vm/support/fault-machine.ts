@@ -1,14 +1,14 @@
 import { cp } from 'node:fs/promises'
 import { isDeepStrictEqual } from 'node:util'
-import { expect } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
 import type { MachineView } from '@shared/model'
-import type { BuiltPrograms } from './build-worker'
+import { buildPrograms, type BuiltPrograms } from './build-worker'
 import type { Operation, Tree } from './fault-operations'
 import type { HostCalls } from './host-calls'
 import { readCutLedger } from './ledger-guest'
 import { LedgerConsole, copyMachine, ledgerMachine } from './ledger-machines'
 import { OpenLibrary } from './open-library'
-import { addMachines } from './real-host'
+import { addMachines, type NewMachine } from './real-host'
 import { KnownFiles, digests, ledgerOf, readDisks, readManifest, readSnapshot, strayFiles, unlisted, type Content } from './sound-machine'
 import { TemporaryFolder, temporaryLibrary, type TemporaryLibrary } from './temporary-folder'
 
@@ -34,7 +34,7 @@ export class FaultMachine implements AsyncDisposable {
     const kept = await TemporaryFolder.make('ringside-fault-')
     await using library = await temporaryLibrary()
     const name = 'Original'
-    const [id = ''] = await addMachines(library, [ledgerMachine(name)])
+    const [id = ''] = await addMachines(library, [throughCache(ledgerMachine(name))])
     await using open = await OpenLibrary.open(programs, library)
     const { machines, snapshots } = open.calls
     const { folder } = await machines.get(id)
@@ -180,6 +180,32 @@ export class FaultMachine implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kept[Symbol.asyncDispose]()
   }
+}
+
+/** Programs and the machine, for all tests of a file. */
+export function useFaultMachine(): { readonly programs: BuiltPrograms; readonly machine: FaultMachine } {
+  let programs: BuiltPrograms
+  let machine: FaultMachine
+
+  beforeAll(async () => {
+    programs = await buildPrograms()
+    machine = await FaultMachine.grow(programs)
+  })
+
+  afterAll(async () => {
+    await machine[Symbol.asyncDispose]()
+    await programs[Symbol.asyncDispose]()
+  })
+
+  return {
+    get programs() { return programs },
+    get machine() { return machine },
+  }
+}
+
+/** Who waits for a disk under software emulation computes. What a process has written outlives it, in the host's cache too. */
+function throughCache(machine: NewMachine): NewMachine {
+  return { ...machine, definition: { ...machine.definition, disks: machine.definition?.disks?.map((disk) => ({ ...disk, cache: 'writeback' })) } }
 }
 
 function atRest({ state }: Operation): AtRest {

@@ -36,7 +36,10 @@ export class SmallLibrary implements TemporaryLibrary {
     if (bytes > 0) await run('fallocate', ['-l', String(bytes), join(this.data, 'filler')])
     const rest = await open(join(this.data, 'filler'), 'a')
     try {
-      while ((await this.drive.freeBytes()) > restBytes) await rest.appendFile(Buffer.alloc(4096))
+      for (const pieceBytes of [64 * 1024, 4096]) {
+        const piece = Buffer.alloc(pieceBytes)
+        while ((await this.drive.freeBytes()) - restBytes >= pieceBytes) await rest.appendFile(piece)
+      }
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
     } finally {

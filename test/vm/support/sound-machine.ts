@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { open, readdir, readFile, stat } from 'node:fs/promises'
 import { dirname, join, relative, resolve } from 'node:path'
 import type { SnapshotManifest, SnapshotTree } from '@shared/model'
 import { run, qemuImg } from './storage-host'
@@ -12,10 +12,12 @@ export type Content = Readonly<Record<string, string>>
 
 /** The file that a qcow2 reads from, in its header's words; null when it stands alone. (docs/interop/qcow2.txt of QEMU: offset 8, length at 16.) */
 export async function backingOf(path: string): Promise<string | null> {
-  const header = await readFile(path)
+  await using file = await open(path)
+  const read = async (start: number, length: number): Promise<Buffer> => (await file.read({ buffer: Buffer.alloc(length), position: start })).buffer
+  const header = await read(0, 20)
   if (header.toString('latin1', 0, 4) !== 'QFI\xfb') throw new Error(`This is no qcow2: ${path}`)
   const [start, length] = [Number(header.readBigUInt64BE(8)), header.readUInt32BE(16)]
-  return start === 0 ? null : header.toString('utf8', start, start + length)
+  return start === 0 ? null : (await read(start, length)).toString('utf8')
 }
 
 /** A qcow2 and all that it reads from, the nearest first. */
@@ -87,14 +89,18 @@ function check(path: string): Promise<string | null> {
   )
 }
 
+/** File systems keep times in steps of up to two seconds (FAT): what changed that short a time ago may change again and look the same. */
+const timeStepMs = 2000
+
 /** Digests of disks and findings of `qemu-img check`, each made once for the same bytes: for tests that come to the same files again and again. */
 export class KnownFiles {
+  readonly #digests = new Map<string, { stamp: string; digest: string }>()
   readonly #contents = new Map<string, Promise<string>>()
   readonly #sound = new Map<string, Promise<string | null>>()
 
   /** The digest of what a disk holds. */
   async content(path: string): Promise<string> {
-    const key = (await Promise.all((await chainOf(path)).map(digestOf))).join()
+    const key = (await Promise.all((await chainOf(path)).map((layer) => this.#digest(layer)))).join()
     const known = this.#contents.get(key) ?? readDisk(path).then((content) => createHash('sha256').update(content).digest('hex'))
     this.#contents.set(key, known)
     return known
@@ -117,15 +123,23 @@ export class KnownFiles {
 
   /** What it has against one; null: nothing. */
   async fault(path: string): Promise<string | null> {
-    const key = await digestOf(path)
+    const key = await this.#digest(path)
     const known = this.#sound.get(key) ?? check(path)
     this.#sound.set(key, known)
     return known
   }
-}
 
-async function digestOf(path: string): Promise<string> {
-  return createHash('sha256').update(await readFile(path)).digest('hex')
+  /** The digest of a file, read again once anything was written to it. */
+  async #digest(path: string): Promise<string> {
+    const { dev, ino, size, mtimeNs, ctimeNs, ctimeMs } = await stat(path, { bigint: true })
+    const stamp = [dev, ino, size, mtimeNs, ctimeNs].join(':')
+    const known = this.#digests.get(path)
+    if (known?.stamp === stamp) return known.digest
+    const isSettled = Date.now() - Number(ctimeMs) > timeStepMs
+    const digest = createHash('sha256').update(await readFile(path)).digest('hex')
+    if (isSettled) this.#digests.set(path, { stamp, digest })
+    return digest
+  }
 }
 
 /** Every file in a machine's folder, relative to it, but for its logs. */

@@ -87,7 +87,7 @@ test('the end of what serves a folder is told, and the machine goes on', async (
   await using run = await TestMachine.start(plan)
   const told = new Promise<string>((resolve) => { run.machine.onEvent((event) => { if (event.type === 'note') resolve(event.message) }) })
   for (const pid of daemons()) process.kill(pid, 'SIGKILL')
-  expect(await told).toContain('“music” is out of the guest’s reach until the next start')
+  expect(await told).toContain('“music” is out of the guest’s reach until it is removed and shared anew')
   expect(run.ended).toBeUndefined()
 })
 

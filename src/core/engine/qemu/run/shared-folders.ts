@@ -77,7 +77,7 @@ export class SharedFolders {
   }
 
   #watchOne({ folder, daemon }: Served): void {
-    daemon.onEnd((words) => { this.#tell?.(`The shared folder “${folder.tag}” is out of the guest’s reach until the next start: the program that served it (virtiofsd) has ended${words === '' ? '' : `: ${words}`}.`) })
+    daemon.onEnd((words) => { this.#tell?.(`The shared folder “${folder.tag}” is out of the guest’s reach until it is removed and shared anew, or until the next start: the program that served it (virtiofsd) has ended${words === '' ? '' : `: ${words}`}.`) })
   }
 
   /**

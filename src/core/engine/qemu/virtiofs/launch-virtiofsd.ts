@@ -10,6 +10,8 @@ import { type Share, socketArgument, type Virtiofsd, virtiofsdArguments } from '
 /** A loaded host may take its time; one that can’t shut itself in ends at once. */
 const patienceMs = 10_000
 const lookMs = 10
+/** The system takes a moment to clear a process away that was ended. */
+const killPatienceMs = 2_000
 /** What either dialect says when QEMU may connect. It waits for one connection and ends with it. */
 const ready = /waiting for vhost-user socket connection/iu
 /** How often one that is no child is looked at. */
@@ -43,18 +45,25 @@ export class VirtiofsDaemon {
     this.#watch = null
   }
 
-  /** Ends it at once. */
+  /** Ends it at once; resolves when it is gone. */
   async kill(): Promise<void> {
     this.release()
     for (const identity of this.processes) await killProcess(identity)
+    await this.#goneWithin(killPatienceMs)
   }
 
   /** Resolves when it is gone: it ends by itself with QEMU’s connection, and is ended when it does not. */
   async endWithin(timeoutMs: number): Promise<void> {
     this.release()
-    const until = Date.now() + timeoutMs
-    while (Date.now() < until && (await this.isAlive())) await delay(20)
-    await this.kill()
+    if (!(await this.#goneWithin(timeoutMs))) await this.kill()
+  }
+
+  /** Whether none of its processes is there any more. */
+  async #goneWithin(timeoutMs: number): Promise<boolean> {
+    for (const until = Date.now() + timeoutMs; ; await delay(lookMs)) {
+      if (!(await Promise.all(this.processes.map(isAlive))).some(Boolean)) return true
+      if (Date.now() >= until) return false
+    }
   }
 }
 
@@ -94,7 +103,7 @@ export async function adoptVirtiofsd(socket: string, log: string): Promise<Virti
 /** Ends what is left of a run that is over, or never came to be: one that nobody connected to waits for ever. */
 export async function endLeftoverVirtiofsds(runtimeFolder: string): Promise<void> {
   const beginning = socketArgument(runtimePaths(runtimeFolder).virtiofs(''))
-  for (const identity of await findProcesses((argument) => argument.startsWith(beginning))) await killProcess(identity)
+  await new VirtiofsDaemon(await findProcesses((argument) => argument.startsWith(beginning)), '').kill()
 }
 
 /** By the command line, in which the socket of this run stands; no record could be written at the very moment of the start. */

@@ -29,7 +29,18 @@ export function planInWords({ issues, differences }: HardwarePlan): string {
 
 export function differencesInWords(differences: readonly HardwareDifference[]): string {
   if (differences.length === 0) return 'Nothing is different.\n'
-  return differences.map((difference) => `${inWords(difference)}${difference.when === 'now' ? '' : ` (at the next start: ${difference.reason ?? 'it can’t be live'})`}\n`).join('')
+  return differences.map((difference) => `${inWords(difference)}${whenInWords(difference)}\n`).join('')
+}
+
+function whenInWords({ when, reason }: HardwareDifference): string {
+  switch (when) {
+    case 'now':
+      return ''
+    case 'goesOn':
+      return ' (when the machine goes on)'
+    case 'nextStart':
+      return ` (at the next start: ${reason ?? 'it can’t be live'})`
+  }
 }
 
 export function inWords({ label, then, now }: DefinitionDifference): string {

@@ -48,12 +48,15 @@ overBothTransports('hardware', ({ client, ended }) => {
     expect(await hardwareOf(stopped)).toEqual(before)
   })
 
-  test('of a machine that is saved what is around its memory changes at once; the rest comes after its next shut down', async () => {
+  test('of a machine that is saved what is around its memory changes at once; the rest comes when it goes on, or after its next shut down', async () => {
     const before = await hardwareOf(saved)
     const wanted = { ...before, memoryMiB: before.memoryMiB * 2, processors: { ...before.processors, priority: 'low' as const } }
+    const card = { id: 'net9', model: 'virtio-net', macAddress: '52:54:00:00:00:09', backend: { type: 'user' }, linkUp: true, slot: null } as const
+    expect((await client.hardware.plan({ id: saved, hardware: { ...wanted, nics: [...wanted.nics, card] } })).differences).toContainEqual(expect.objectContaining({ path: 'nics.net9', when: 'goesOn', reason: null }))
     const { machine, differences } = await client.hardware.change({ id: saved, hardware: wanted, basedOn: before })
     expect(differences).toMatchObject([{ path: 'memoryMiB', when: 'nextStart', reason: expect.stringContaining('next shut down') as string }, { path: 'processors.priority', when: 'now', reason: null }])
     expect(machine).toMatchObject({ state: 'saved', definition: { memoryMiB: before.memoryMiB, processors: { priority: 'low' } }, next: { memoryMiB: before.memoryMiB * 2 } })
+    expect((await client.hardware.plan({ id: saved, hardware: wanted })).waiting).toMatchObject([{ path: 'memoryMiB', when: 'nextStart' }])
     expect(await client.hardware.discardPending({ id: saved })).toMatchObject({ state: 'saved', definition: { memoryMiB: before.memoryMiB, processors: { priority: 'low' } }, next: null })
   })
 

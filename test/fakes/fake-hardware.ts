@@ -1,8 +1,9 @@
 import type { Hardware } from '@core/app/services'
-import { planChange } from '@core/hardware/apply'
+import { planChange, type PresentHardware } from '@core/hardware/apply'
 import { hardwareOf, isSameHardware, parseHardware, refuseFaults, withHardware } from '@core/hardware/hardware'
 import { planLive } from '@core/hardware/live-plan'
 import { nvramIssues, withNvramPlace, withOwnNvram } from '@core/hardware/nvram'
+import { waitingForSaved } from '@core/hardware/saved-plan'
 import { withLiveChange } from '@core/engine/live-change'
 import { compareDefinitions } from '@core/snapshot/compare'
 import { RingsideError, type Issue } from '@shared/errors'
@@ -26,7 +27,7 @@ export function createFakeHardware(trees: FakeTrees, kept: readonly string[] = [
   const planFor = (machine: MachineView, hardware: MachineHardware): { hardware: MachineHardware; runs: MachineDefinition; differences: HardwareDifference[] } => {
     const stored = storedOf(machine)
     if (machine.state === 'saved') {
-      const plan = planChange({ definition: machine.definition, accelerator: null }, stored, withOwnNvram(hardware, stored))
+      const plan = planChange(savedGuest(machine), stored, withOwnNvram(hardware, stored))
       return { hardware: plan.hardware, runs: plan.changes.reduce(withLiveChange, machine.definition), differences: plan.differences }
     }
     if (!runs(machine)) {
@@ -37,6 +38,8 @@ export function createFakeHardware(trees: FakeTrees, kept: readonly string[] = [
     const plan = planLive(machine.definition, stored, hardware, 'tcg')
     return { hardware: plan.hardware, runs: plan.changes.reduce(withLiveChange, machine.definition), differences: plan.differences }
   }
+
+  const savedGuest = ({ definition }: MachineView): PresentHardware => ({ definition, accelerator: 'tcg', isSaved: true })
 
   const issuesOf = (machine: MachineView, hardware: MachineHardware): Issue[] => {
     const issues: Issue[] = []
@@ -82,7 +85,8 @@ export function createFakeHardware(trees: FakeTrees, kept: readonly string[] = [
     async plan(id, raw) {
       const machine = machines.get(id)
       const { hardware, issues } = parseHardware(raw)
-      return hardware === null ? { differences: [], issues } : { differences: planFor(machine, hardware).differences, issues: issuesOf(machine, hardware) }
+      const waiting = machine.state === 'saved' ? waitingForSaved(savedGuest(machine), storedOf(machine)) : []
+      return hardware === null ? { differences: [], waiting, issues } : { differences: planFor(machine, hardware).differences, waiting, issues: issuesOf(machine, hardware) }
     },
     // eslint-disable-next-line @typescript-eslint/require-await
     async change(id, raw, basedOn) {

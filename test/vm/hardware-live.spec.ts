@@ -1,68 +1,36 @@
-import { access, cp, readdir, readFile, readlink, rm } from 'node:fs/promises'
+import { access, readdir, readFile, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import type { MachineHardware, MachineView } from '@shared/model'
+import { expect, test } from 'vitest'
+import type { MachineHardware } from '@shared/model'
 import { readProcessTimes } from '@core/engine/qemu/metrics/process-times'
 import { findControlGroups, groupOf } from '@core/engine/qemu/process/control-groups'
-import { hardwareOf } from '@core/hardware/hardware'
-import { buildPrograms, type BuiltPrograms } from './support/build-worker'
 import { atShell, type GuestShell } from './support/guest-shell'
-import { grubIso, linuxGuest } from './support/guests'
+import { grubIso } from './support/guests'
+import { linuxMachine, storedHardware } from './support/linux-machines'
 import { OpenLibrary } from './support/open-library'
-import { processesNaming } from './support/processes'
-import { addMachines, HostProcess, type NewMachine } from './support/real-host'
+import { addMachines, HostProcess } from './support/real-host'
 import { checkImages, readManifest } from './support/sound-machine'
-import { temporaryLibrary, type TemporaryLibrary } from './support/temporary-folder'
+import { useLibrary } from './support/test-library'
 
 /* Hardware of guests that run: what is plugged in is there, also when they go on from memory, from a host that was killed, and at the next start. */
 
-let programs: BuiltPrograms
-let library: TemporaryLibrary
-
-beforeAll(async () => {
-  programs = await buildPrograms()
-})
-
-afterAll(() => programs[Symbol.asyncDispose]())
-
-beforeEach(async () => {
-  library = await temporaryLibrary()
-})
-
-afterEach(async () => {
-  const left = await processesNaming(library.runtime)
-  await library[Symbol.asyncDispose]()
-  expect(left).toEqual([])
-})
+const at = useLibrary()
 
 const MiB = 2 ** 20
-const linuxMachine = async (): Promise<NewMachine> => {
-  const { kernel, initrd, commandLine } = await linuxGuest()
-  const external = (path: string): { kind: 'external'; path: string } => ({ kind: 'external', path })
-  return {
-    name: 'Linux',
-    definition: {
-      memoryMiB: 128, disks: [], boot: { kernel: { kernel: external(kernel), initrd: external(initrd), commandLine } }, cdroms: [{ id: 'cd0', image: null, bus: 'virtio-scsi' }],
-      nics: [{ id: 'net0', model: 'virtio-net', macAddress: '52:54:00:00:00:01', backend: { type: 'user' } }],
-    },
-  }
-}
-
 const processSeconds = async (pid: number | null): Promise<number> => (await readProcessTimes(pid ?? 0, [])).processSeconds ?? 0
-const now = ({ next, definition }: MachineView): MachineHardware => next ?? hardwareOf(definition)
 const card = { id: 'net1', model: 'virtio-net', macAddress: '52:54:00:00:00:02', backend: { type: 'user' }, linkUp: true, slot: null } as const
 
 test('a running guest gets a disk, a card and a disc within seconds and loses them again; with the disk it goes back to a snapshot’s memory', async () => {
-  const [id = ''] = await addMachines(library, [await linuxMachine()])
+  const [id = ''] = await addMachines(at.library, [await linuxMachine()])
   const disc = await grubIso()
-  await using open = await OpenLibrary.open(programs, library)
+  await using open = await OpenLibrary.open(at.programs, at.library)
   const { machines, hardware, snapshots } = open.calls
   await machines.start(id)
   await atShell(open, id, (shell) => shell.booted())
 
   await hardware.addDisk(id, { source: { kind: 'new', sizeBytes: 64 * MiB }, bus: 'virtio-blk', readOnly: false })
   await hardware.addDisk(id, { source: { kind: 'new', sizeBytes: 32 * MiB }, bus: 'virtio-scsi', readOnly: false })
-  const before = now(await machines.get(id))
+  const before = storedHardware(await machines.get(id))
   expect(before.disks).toMatchObject([{ id: 'disk0', slot: 0 }, { id: 'disk1', slot: 0 }])
   const wanted = { ...before, nics: [...before.nics.map((nic) => ({ ...nic, linkUp: false })), card], cdroms: [{ ...before.cdroms[0], image: { kind: 'external', path: disc } }] }
   const plan = await open.services.hardware.plan(id, wanted)
@@ -92,7 +60,7 @@ test('a running guest gets a disk, a card and a disc within seconds and loses th
     await shell.ask('umount /mnt')
   })
 
-  const plugged = now(await machines.get(id))
+  const plugged = storedHardware(await machines.get(id))
   const left = await hardware.change(id, { ...plugged, nics: plugged.nics.filter(({ id: nic }) => nic !== 'net1'), cdroms: plugged.cdroms.map((drive) => ({ ...drive, image: null })) }, plugged)
   expect(left.every(({ when }) => when === 'now')).toBe(true)
   await hardware.removeDisk(id, { diskId: 'disk0', file: 'keep' })
@@ -116,13 +84,13 @@ test('a running guest gets a disk, a card and a disc within seconds and loses th
 test('limits hold from the next request on; what can’t be live waits, is shown, can be taken back, and is there at the next start', async () => {
   const linux = await linuxMachine()
   // Where memory can come, the kernel sets some of what there is aside for it.
-  const [id = ''] = await addMachines(library, [{ ...linux, definition: { ...linux.definition, memoryMiB: 256, memory: { maximumMiB: 512 } } }])
-  await using open = await OpenLibrary.open(programs, library)
+  const [id = ''] = await addMachines(at.library, [{ ...linux, definition: { ...linux.definition, memoryMiB: 256, memory: { maximumMiB: 512 } } }])
+  await using open = await OpenLibrary.open(at.programs, at.library)
   const { machines, hardware } = open.calls
   await machines.start(id)
   await atShell(open, id, (shell) => shell.booted())
   await hardware.addDisk(id, { source: { kind: 'new', sizeBytes: 64 * MiB }, bus: 'virtio-blk', readOnly: false })
-  const before = now(await machines.get(id))
+  const before = storedHardware(await machines.get(id))
   const limits = { bytesPerSecond: 2 * MiB, bytesReadPerSecond: 0, bytesWrittenPerSecond: 0, requestsPerSecond: 0, readsPerSecond: 0, writesPerSecond: 0 }
   const write = 'dd if=/dev/zero of=/dev/vda bs=1M count=8 conv=fsync 2>/dev/null; cut -d. -f1 /proc/uptime'
   const seconds = (shell: GuestShell): Promise<number> => shell.ask(`a=$(cut -d. -f1 /proc/uptime); b=$(${write}); echo $((b - a))`).then(Number)
@@ -200,10 +168,10 @@ test('limits hold from the next request on; what can’t be live waits, is shown
 })
 
 test('a host that is killed in the middle of a plug, or of taking a disk out, leaves a machine that the next one knows', async () => {
-  const [id = ''] = await addMachines(library, [await linuxMachine()])
+  const [id = ''] = await addMachines(at.library, [await linuxMachine()])
   // The steps after the live change was made, before the record says so; and before it was made at all.
   for (const step of [{ index: 5, name: 'hardware:live-change-made' }, { index: 4, name: 'hardware:definition-changed' }]) {
-    await using host = await HostProcess.start(programs, library)
+    await using host = await HostProcess.start(at.programs, at.library)
     const { machines } = host.calls
     const isThere = step.name === 'hardware:live-change-made'
     await machines.start(id)
@@ -211,7 +179,7 @@ test('a host that is killed in the middle of a plug, or of taking a disk out, le
     if (isThere) await atShell(host, id, (shell) => shell.booted())
     await host.holdAt(step, ({ hardware }) => hardware.addDisk(id, { source: { kind: 'new', sizeBytes: 16 * MiB }, bus: 'virtio-blk', readOnly: false }))
     await host.kill()
-    await using next = await HostProcess.start(programs, library)
+    await using next = await HostProcess.start(at.programs, at.library)
     const view = await next.calls.machines.get(id)
     expect(view.state).toBe('running')
     expect(view.definition.disks).toHaveLength(isThere ? 1 : 0)
@@ -221,7 +189,7 @@ test('a host that is killed in the middle of a plug, or of taking a disk out, le
       // And once more on the way back: the guest has let go of it, and the record does not say so yet.
       await next.holdAt({ index: 2, name: 'hardware:live-change-made' }, ({ hardware }) => hardware.removeDisk(id, { diskId: 'disk0', file: 'keep' }))
       await next.kill()
-      await using last = await HostProcess.start(programs, library)
+      await using last = await HostProcess.start(at.programs, at.library)
       expect(await last.calls.machines.get(id)).toMatchObject({ state: 'running', definition: { disks: [] }, next: null })
       await last.calls.machines.powerOff(id)
       continue
@@ -234,19 +202,19 @@ test('a host that is killed in the middle of a plug, or of taking a disk out, le
 
 test('a processor that is put in is there after the host was killed in the middle, and when the guest goes on from memory; it goes at the next start', async () => {
   const linux = await linuxMachine()
-  const [id = ''] = await addMachines(library, [{ ...linux, definition: { ...linux.definition, processors: { sockets: 1, cores: 1, threads: 1, maximum: 3 } } }])
+  const [id = ''] = await addMachines(at.library, [{ ...linux, definition: { ...linux.definition, processors: { sockets: 1, cores: 1, threads: 1, maximum: 3 } } }])
   const online = 'cat /sys/devices/system/cpu/online'
   const withPlugged = (hardware: MachineHardware, plugged: number): MachineHardware => ({ ...hardware, processors: { ...hardware.processors, plugged } })
-  await using host = await HostProcess.start(programs, library)
+  await using host = await HostProcess.start(at.programs, at.library)
   await host.calls.machines.start(id)
   await atShell(host, id, (shell) => shell.booted())
-  const none = now(await host.calls.machines.get(id))
+  const none = storedHardware(await host.calls.machines.get(id))
   await host.holdAt({ index: 2, name: 'hardware:live-change-made' }, (held) => held.hardware.change(id, withPlugged(none, 1), none))
   await host.kill()
-  await using open = await OpenLibrary.open(programs, library)
+  await using open = await OpenLibrary.open(at.programs, at.library)
   const { machines, hardware, snapshots } = open.calls
   expect(await machines.get(id)).toMatchObject({ state: 'running', next: null, definition: { processors: { plugged: 1 } } })
-  const one = now(await machines.get(id))
+  const one = storedHardware(await machines.get(id))
   expect(await hardware.change(id, withPlugged(one, 2), one)).toMatchObject([{ path: 'processors.plugged', when: 'now' }])
   await atShell(open, id, async (shell) => {
     for (const number of [1, 2]) {
@@ -269,7 +237,7 @@ test('a processor that is put in is there after the host was killed in the middl
     // It still computes on each of them.
     expect(await shell.ask('for i in 1 2 3; do (n=0; while [ $n -lt 2000 ]; do n=$((n+1)); done) & done; wait; echo done')).toContain('done')
   })
-  const two = now(await machines.get(id))
+  const two = storedHardware(await machines.get(id))
   expect(await hardware.change(id, withPlugged(two, 0), two)).toMatchObject([{ path: 'processors.plugged', when: 'nextStart', reason: expect.stringContaining('QEMU crashes') as string }])
   expect(await machines.get(id)).toMatchObject({ definition: { processors: { plugged: 2 } }, next: { processors: { plugged: 0 } } })
   await machines.powerOff(id)
@@ -279,10 +247,10 @@ test('a processor that is put in is there after the host was killed in the middl
 test('disks and cards of the start leave, also when the host is killed meanwhile; memory of before and after loads into its own board, and a cold start closes the gaps', async () => {
   const linux = await linuxMachine()
   const nics = [...(linux.definition?.nics ?? []), card]
-  const [id = ''] = await addMachines(library, [{ ...linux, definition: { ...linux.definition, nics, boot: { ...linux.definition?.boot, order: ['disk0', 'net0'] } } }])
+  const [id = ''] = await addMachines(at.library, [{ ...linux, definition: { ...linux.definition, nics, boot: { ...linux.definition?.boot, order: ['disk0', 'net0'] } } }])
   let whole: string
   {
-    await using first = await HostProcess.start(programs, library)
+    await using first = await HostProcess.start(at.programs, at.library)
     const { machines, hardware, snapshots } = first.calls
     for (const _ of ['disk0', 'disk1']) await hardware.addDisk(id, { source: { kind: 'new', sizeBytes: 16 * MiB }, bus: 'virtio-blk', readOnly: false })
     await hardware.addDisk(id, { source: { kind: 'new', sizeBytes: 32 * MiB }, bus: 'virtio-scsi', readOnly: false })
@@ -295,10 +263,10 @@ test('disks and cards of the start leave, also when the host is killed meanwhile
     await first.holdAt({ index: 2, name: 'hardware:live-change-made' }, (held) => held.hardware.removeDisk(id, { diskId: 'disk0', file: 'keep' }))
     await first.kill()
   }
-  await using open = await OpenLibrary.open(programs, library)
+  await using open = await OpenLibrary.open(at.programs, at.library)
   const { machines, hardware, snapshots } = open.calls
   expect(await machines.get(id)).toMatchObject({ state: 'running', next: null, definition: { disks: [{ id: 'disk1' }, { id: 'disk2' }], boot: { order: ['net0'] } } })
-  const before = now(await machines.get(id))
+  const before = storedHardware(await machines.get(id))
   expect((await hardware.change(id, { ...before, nics: [before.nics[1] ?? card], boot: { ...before.boot, order: [] } }, before)).map(({ path, when }) => [path, when])).toEqual([['boot.order', 'now'], ['nics.net0', 'now']])
   await hardware.removeDisk(id, { diskId: 'disk2', file: 'keep' })
   const without = { next: null, definition: { disks: [{ id: 'disk1' }], nics: [{ id: 'net1' }], boot: { order: [] } } }
@@ -345,70 +313,15 @@ test('disks and cards of the start leave, also when the host is killed meanwhile
   expect(await checkImages(folder)).toEqual({})
 })
 
-test('a saved machine: what is around its memory changes at once, a disc that is gone can be taken out, and the rest comes after its next shut down', async () => {
-  const linux = await linuxMachine()
-  const disc = join(library.data, 'disc.iso')
-  await cp(await grubIso(), disc)
-  const [id = ''] = await addMachines(library, [{ ...linux, definition: { ...linux.definition, cdroms: [{ id: 'cd0', image: { kind: 'external', path: disc }, bus: 'virtio-scsi' }] } }])
-  await using open = await OpenLibrary.open(programs, library)
-  const { machines, hardware } = open.calls
-  for (const _ of ['disk0', 'disk1']) await hardware.addDisk(id, { source: { kind: 'new', sizeBytes: 16 * MiB }, bus: 'virtio-blk', readOnly: false })
-  await machines.start(id)
-  await atShell(open, id, async (shell) => {
-    await shell.booted()
-    await shell.ask('ip link set eth0 up; touch /run/kept')
-    await shell.until('[ "$(cat /sys/class/net/eth0/carrier)" = 1 ]')
-    // A mounted disc locks its drive.
-    await shell.until('mount -t iso9660 /dev/sr0 /mnt')
-  })
-  const whole = now(await machines.get(id))
-  const emptied = (hardwareNow: MachineHardware): MachineHardware => ({ ...hardwareNow, cdroms: hardwareNow.cdroms.map((drive) => ({ ...drive, image: null })) })
-  expect(await hardware.change(id, emptied(whole), whole)).toMatchObject([{ path: 'cdroms.cd0.image', when: 'nextStart', reason: expect.stringContaining('locked') as string }])
-  // By force it goes, whatever the guest reads from it; and is put back.
-  await hardware.change(id, emptied(whole), emptied(whole), { forceDiscs: true })
-  expect(await machines.get(id)).toMatchObject({ definition: { cdroms: [{ image: null }] }, next: null })
-  expect(await hardware.change(id, whole, emptied(whole))).toMatchObject([{ path: 'cdroms.cd0.image', when: 'now' }])
-  await machines.save(id)
-  await rm(disc)
-  await expect(machines.start(id)).rejects.toMatchObject({ code: 'FILE_NOT_FOUND', data: { path: disc } })
-  const wanted = { ...emptied(whole), memoryMiB: 160, disks: whole.disks.slice(0, 1), nics: whole.nics.map((nic) => ({ ...nic, linkUp: false })) }
-  const plan = (await open.services.hardware.plan(id, wanted)).differences.map(({ path, when }) => [path, when])
-  expect((await hardware.change(id, wanted, whole)).map(({ path, when }) => [path, when])).toEqual(plan)
-  expect(plan).toEqual([['memoryMiB', 'nextStart'], ['disks.disk1', 'nextStart'], ['cdroms.cd0.image', 'now'], ['nics.net0.linkUp', 'now']])
-  const waits = { definition: { memoryMiB: 128, disks: [{ id: 'disk0' }, { id: 'disk1' }], cdroms: [{ image: null }], nics: [{ linkUp: false }] }, next: { memoryMiB: 160, disks: [{ id: 'disk0' }], nics: [{ linkUp: false }] } }
-  expect(await machines.get(id)).toMatchObject({ state: 'saved', ...waits })
-  await machines.start(id)
-  expect(await machines.get(id)).toMatchObject({ state: 'running', ...waits })
-  await atShell(open, id, async (shell) => {
-    expect(await shell.ask('ls /run/kept; cat /sys/class/net/eth0/carrier')).toBe('/run/kept\n0')
-    expect(await shell.ask('cat /sys/block/sr0/size >/dev/null; dd if=/dev/sr0 of=/dev/null bs=2048 skip=64 count=1 2>/dev/null && echo read || echo gone')).toBe('gone')
-  })
-  // What was pulled out in the memory is plugged in again.
-  await machines.save(id)
-  const after = now(await machines.get(id))
-  await hardware.change(id, { ...after, nics: after.nics.map((nic) => ({ ...nic, linkUp: true })) }, after)
-  await machines.start(id)
-  await atShell(open, id, (shell) => shell.until('[ "$(cat /sys/class/net/eth0/carrier)" = 1 ]'))
-  await machines.powerOff(id)
-  await machines.start(id)
-  await atShell(open, id, async (shell) => {
-    await shell.booted()
-    await shell.until('[ -b /dev/vda ] && [ ! -b /dev/vdb ]')
-  })
-  expect(await machines.get(id)).toMatchObject({ next: null, definition: { memoryMiB: 160, disks: [{ id: 'disk0' }] } })
-  await machines.powerOff(id)
-  expect(open.defects).toEqual([])
-})
-
 test('a guest that does not answer keeps its disk: the wish waits and can be taken back; what was asked for goes when the guest is reset, and comes back at the next start', async () => {
   const linux = await linuxMachine()
   // Nothing is booted: the firmware waits for ever, and knows nothing of ejecting.
-  const [id = ''] = await addMachines(library, [{ ...linux, definition: { ...linux.definition, boot: {}, memoryMiB: 64 } }])
-  await using open = await OpenLibrary.open(programs, library)
+  const [id = ''] = await addMachines(at.library, [{ ...linux, definition: { ...linux.definition, boot: {}, memoryMiB: 64 } }])
+  await using open = await OpenLibrary.open(at.programs, at.library)
   const { machines, hardware } = open.calls
   for (const _ of ['disk0', 'disk1']) await hardware.addDisk(id, { source: { kind: 'new', sizeBytes: 16 * MiB }, bus: 'virtio-blk', readOnly: false })
   await machines.start(id)
-  const before = now(await machines.get(id))
+  const before = storedHardware(await machines.get(id))
   const without = { ...before, disks: before.disks.slice(1) }
   expect(await hardware.change(id, without, before)).toMatchObject([{ path: 'disks.disk0', when: 'nextStart', reason: expect.stringContaining('does not let go') as string }])
   expect(await machines.get(id)).toMatchObject({ definition: { disks: [{ id: 'disk0' }, { id: 'disk1' }] }, next: { disks: [{ id: 'disk1' }] } })
@@ -425,13 +338,13 @@ test('a guest that does not answer keeps its disk: the wish waits and can be tak
 })
 
 test('a snapshot of a running machine keeps what runs, and what waits goes on waiting', async () => {
-  const [id = ''] = await addMachines(library, [await linuxMachine()])
-  await using open = await OpenLibrary.open(programs, library)
+  const [id = ''] = await addMachines(at.library, [await linuxMachine()])
+  await using open = await OpenLibrary.open(at.programs, at.library)
   const { machines, hardware, snapshots } = open.calls
   // A disk that goes at the next start only.
   await hardware.addDisk(id, { source: { kind: 'new', sizeBytes: 16 * MiB }, bus: 'sata', readOnly: false })
   await machines.start(id)
-  const before = now(await machines.get(id))
+  const before = storedHardware(await machines.get(id))
   await hardware.change(id, { ...before, memoryMiB: 160, disks: [] }, before)
   const { folder } = await machines.get(id)
   const { id: snapshotId } = await snapshots.take(id, { name: 'running', description: '', memory: true, quiesce: false })

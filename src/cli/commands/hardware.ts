@@ -49,13 +49,15 @@ function registerShow(cli: Cli, group: Group): void {
       const properties = await run.client.hardware.properties({ id: machine.id })
       const now = factsOf(machine.definition)
       const then = new Map(machine.next === null ? [] : factsOf({ ...machine.definition, ...machine.next }).map(({ path, value }) => [path, value]))
+      const waiting = machine.next === null ? [] : (await run.client.hardware.plan({ id: machine.id, hardware: machine.next })).waiting
+      const goesOn = new Set(waiting.filter(({ when }) => when === 'goesOn').map(({ path }) => path))
       const text = options.properties === true
         ? table(['PATH', 'WHAT', 'MAY BE', 'LIVE'], properties.map((property) => [
             property.path, property.label,
             property.obstacle ?? (property.kind === 'choice' ? property.choices.filter(({ obstacle }) => obstacle === null).map(({ value }) => value).join(', ') : property.kind === 'number' ? `${String(property.minimum ?? '')}–${String(property.maximum ?? '')} ${property.unit ?? ''}`.trim() : property.kind),
             property.live.possible ? 'yes' : 'no',
           ]))
-        : facts(now.map(({ path, label, value }) => [label, machine.next === null || then.get(path) === value ? value : `${value ?? 'None'} (at the next start: ${then.get(path) ?? 'None'})`]))
+        : facts(now.map(({ path, label, value }) => [label, machine.next === null || then.get(path) === value ? value : `${value ?? 'None'} (${goesOn.has(path) ? 'when it goes on' : 'at the next start'}: ${then.get(path) ?? 'None'})`]))
       run.answer({ ...machineOf(machine), hardware: machine.definition, next: machine.next, properties }, text)
     }),
   )

@@ -195,6 +195,7 @@ async function compose(options: HostOptions, dataFolder: string, runtimeRoot: st
   await images.start()
   await backups.start()
   snapshots.start()
+  hardware.start()
   clones.start()
   // A command that ends in a moment is no host that anything happens in by itself.
   if (options.shell !== 'cli') {
@@ -207,6 +208,7 @@ async function compose(options: HostOptions, dataFolder: string, runtimeRoot: st
     const unscheduled = Promise.all([automatic.close(), scheduled.close()])
     await jobs.close()
     await unscheduled
+    await hardware.close()
     await snapshots.close()
     await clones.close()
     stopFollowing()

@@ -11,7 +11,7 @@ import { forgetBase, settleBase } from './base-snapshot'
 import type { CloneContext } from './context'
 import { newIdentity, requireFreeName } from './identity'
 import { makeImages } from './make-images'
-import { type ClonePlan, planClone, warmDefinition } from './plan-clone'
+import { type ClonePlan, ownAddresses, planClone, warmDefinition } from './plan-clone'
 import { findStanding, type Standing, type WarmMemory } from './standing'
 
 /**
@@ -108,5 +108,5 @@ async function copyLock(from: string, to: string): Promise<void> {
 async function keepMemory({ file, ...saved }: WarmMemory, { definition }: ClonePlan, paths: MachineFiles, onProgress: (fraction: number) => void, signal: AbortSignal): Promise<void> {
   await prepareSavedFolder(paths)
   await linkOrCopy(file, paths.savedRam, onProgress, signal)
-  await writeSavedRun(paths, { ...saved, schemaVersion: 1, ramFile: savedRamPath, definition: warmDefinition(saved.definition, definition) })
+  await writeSavedRun(paths, { ...saved, schemaVersion: 1, ramFile: savedRamPath, definition: warmDefinition(saved.definition, definition), ownAddresses: ownAddresses(saved.definition, definition) })
 }

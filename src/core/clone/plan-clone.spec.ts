@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import type { z } from 'zod'
 import { type Disk, MachineDefinition, type MachineOrigin, machineSchemaVersion } from '@shared/model'
-import { type CloneBlueprint, planClone, warmDefinition } from './plan-clone'
+import { type CloneBlueprint, ownAddresses, planClone, warmDefinition } from './plan-clone'
 
 const originalId = '11111111-1111-4111-8111-111111111111'
 const snapshotId = '22222222-2222-4222-8222-222222222222'
@@ -131,6 +131,8 @@ test('a warm clone has the hardware of its memory on its own images, and the add
     disks: [{ image: { kind: 'own', path: 'disks/disk0.qcow2' }, cache: 'writeback' }], firmware: { nvram: 'firmware/nvram.qcow2' },
     nics: [{ macAddress: '52:54:00:00:00:01' }, { macAddress: '52:54:00:00:00:02' }],
   })
+  expect(ownAddresses(running, clone)).toEqual(Object.fromEntries(clone.nics.map(({ id, macAddress }) => [id, macAddress])))
+  expect(ownAddresses(clone, clone)).toEqual({})
   expect(() => warmDefinition(definitionOf({ disks: [{ id: 'other', image: { kind: 'own', path: 'disks/x' }, format: 'raw', bus: 'sata' }] }), clone)).toThrow(/other/u)
 })
 

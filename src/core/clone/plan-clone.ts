@@ -110,6 +110,11 @@ export function warmDefinition(running: MachineDefinition, clone: MachineDefinit
   }
 }
 
+/** The clone's own network addresses, by card, of those that its guest knows by its original's. */
+export function ownAddresses(running: Pick<MachineDefinition, 'nics'>, clone: Pick<MachineDefinition, 'nics'>): Record<string, string> {
+  return Object.fromEntries(clone.nics.filter((nic) => running.nics.some(({ id, macAddress }) => id === nic.id && macAddress !== nic.macAddress)).map(({ id, macAddress }) => [id, macAddress]))
+}
+
 /** A new machine has no past of its own, and nothing is taken of it by itself that nobody has asked for. */
 function origins({ id, name, createdAt, createdBy }: CloneIdentity, origin: MachineOrigin): Pick<MachineDefinition, 'id' | 'name' | 'createdAt' | 'createdBy' | 'origin' | 'snapshotParentId' | 'template' | 'snapshotPolicy' | 'backupPolicy'> {
   return { id, name, createdAt, createdBy, origin, snapshotParentId: null, template: false, snapshotPolicy: null, backupPolicy: null }

@@ -48,6 +48,8 @@ export interface SavedRun {
   qemuVersion: string
   accelerator: AcceleratorName
   definition: MachineDefinition
+  /** The machine's own network addresses, by card, where its guest has those of the machine whose memory it goes on from. Absent: there are none. */
+  ownAddresses?: Readonly<Record<string, string>> | undefined
   /** How the file was written: `stream` (any QEMU) or `mapped-ram`. */
   ramFormat: 'stream' | 'mapped-ram'
   ramCompression: 'none' | 'zstd'

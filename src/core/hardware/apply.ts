@@ -1,6 +1,5 @@
-import { isRingsideError } from '@shared/errors'
 import { type AcceleratorName, freshNvram, type HardwareDifference, type MachineDefinition, type MachineHardware } from '@shared/model'
-import { isRepeatable, type LiveChange, withLiveChange, withoutDevice } from '../engine/live-change'
+import { type LiveChange, withLiveChange, withoutDevice } from '../engine/live-change'
 import type { HeldMachine } from '../machine/held-machine'
 import { compareDefinitions } from '../snapshot/compare'
 import type { ChangeOptions } from '../app/services'
@@ -8,33 +7,32 @@ import type { HardwareWork } from './context'
 import { hardwareOf, inPresentLayers, isSameHardware, withHardware, withOwnAddresses } from './hardware'
 import { rememberDefinition } from './history'
 import { keptSlot, type LivePlan, pathOf, planLive } from './live-plan'
+import { isGuestsRefusal, makeAllLive } from './make-live'
 import { withNvramPlace } from './nvram'
 import { planSaved } from './saved-plan'
 import { makeTpmFolder, removeUnusedTpm } from './tpm'
 
-/** A guest may take its time to let go of a device; the engine's own limit is shorter. */
-const liveChangeMs = 60_000
-
 /** What a change would do to a machine. @param present what its guest has; null: none runs or is saved */
 export function planChange(present: PresentHardware | null, stored: MachineDefinition, wanted: MachineHardware): LivePlan {
-  if (present?.accelerator === null) return planSaved(present.definition, stored, inStoredPlaces(wanted, stored))
+  if (present?.isSaved === true) return planSaved(present, stored, inStoredPlaces(wanted, stored))
   if (present !== null) return planLive(present.definition, stored, wanted, present.accelerator)
   const hardware = inStoredPlaces(inPresentLayers(wanted, stored), stored)
   const differences = compareDefinitions(stored, withHardware(stored, hardware)).map((difference) => ({ ...difference, when: 'now' as const, reason: null }))
   return { hardware, changes: [], differences: [...differences, ...newVariables(hardware, stored)] }
 }
 
-/** What a guest has, and how it runs. */
+/** What a guest has, and how it runs, or ran when it was saved to disk. */
 export interface PresentHardware {
   definition: MachineDefinition
-  /** null: the guest is saved to disk. */
-  accelerator: AcceleratorName | null
+  accelerator: AcceleratorName
+  isSaved: boolean
 }
 
 /** null: no guest runs or is saved. Throws what speaks against the record of saved state, past which nothing may be changed. */
-export async function presentOf(held: Pick<HeldMachine, 'live' | 'run' | 'state' | 'savedDefinition'>): Promise<PresentHardware | null> {
-  if (held.state === 'saved') return { definition: await held.savedDefinition(), accelerator: null }
-  return held.live && held.run !== null ? { definition: withOwnAddresses(held.run), accelerator: held.run.accelerator } : null
+export async function presentOf(held: Pick<HeldMachine, 'live' | 'run' | 'state' | 'savedGuest'>): Promise<PresentHardware | null> {
+  const isSaved = held.state === 'saved'
+  const guest = isSaved ? await held.savedGuest() : held.live ? held.run : null
+  return guest === null ? null : { definition: withOwnAddresses(guest), accelerator: guest.accelerator, isSaved }
 }
 
 /** UEFI variables that begin anew are a difference of their own where nothing else about the firmware is one. */
@@ -78,22 +76,14 @@ export async function applyHardware({ context, held }: HardwareWork, wanted: Mac
   }
   const waits = new Map<string, string>()
   const failures: unknown[] = []
-  for (const change of plan.changes) {
-    if (!held.live) break
-    try {
-      await makeLive({ context, held }, forceDiscs && change.kind === 'changeMedium' ? { ...change, force: true } : change)
-    } catch (error) {
-      held.log('hardware.notLive', { change: change.kind, path: pathOf(change), message: (error as Error).message })
-      if (!held.live) break
-      if (isRingsideError(error, 'GUEST_FAILED') || isRingsideError(error, 'CAPABILITY_MISSING')) {
-        waits.set(pathOf(change), error.message)
-        // What the guest keeps can still be booted from.
-        if (change.kind === 'unplugDisk' || change.kind === 'unplugNic') waits.set('boot.order', error.message)
-      }
-      else {
-        failures.push(error)
-        await takeBack({ context, held }, change, stored)
-      }
+  for (const { change, error } of await makeAllLive({ context, held }, plan.changes.map((change) => (forceDiscs && change.kind === 'changeMedium' ? { ...change, force: true } : change)))) {
+    if (isGuestsRefusal(error)) {
+      waits.set(pathOf(change), error.message)
+      // What the guest keeps can still be booted from.
+      if (change.kind === 'unplugDisk' || change.kind === 'unplugNic') waits.set('boot.order', error.message)
+    } else {
+      failures.push(error)
+      await takeBack({ context, held }, change, stored)
     }
   }
   if (failures.length > 0) throw failures[0]
@@ -106,26 +96,6 @@ export async function applyHardware({ context, held }: HardwareWork, wanted: Mac
 /** @param firmware with variables that begin anew, which nothing that lies there now is a layer of; null: they stay */
 function withNvram(definition: MachineDefinition, firmware: MachineHardware['firmware'] | null): MachineDefinition {
   return firmware === null ? definition : { ...definition, firmware }
-}
-
-/**
- * One change in QEMU and in the record of the run. What can be done twice is recorded first, and whoever takes the machine over does it again; of what can be plugged, QEMU tells whether
- * it has it.
- */
-async function makeLive({ context, held }: HardwareWork, change: LiveChange): Promise<void> {
-  const before = held.run?.definition
-  if (before === undefined) return
-  const canRepeat = isRepeatable(change)
-  if (canRepeat) await held.noteRun(withLiveChange(before, change))
-  try {
-    await held.command('changeHardware', change, { timeoutMs: liveChangeMs })
-    await context.atStep('hardware:live-change-made')
-  } catch (error) {
-    if (canRepeat) await held.noteRun(before)
-    throw error
-  }
-  if (!canRepeat && held.run !== null) await held.noteRun(withLiveChange(held.run.definition, change))
-  await context.atStep('hardware:run-noted')
 }
 
 /** What could not be made live is as it was in `machine.json` too: at the next start it would fail as well. */

@@ -199,5 +199,6 @@ async function trashFile({ context, held }: HardwareWork, disk: Disk, reporter: 
 
 function tellWhatWaits(differences: readonly HardwareDifference[], reporter: JobReporter): void {
   for (const { when, reason } of differences) if (when === 'nextStart' && reason !== null) reporter.note?.(reason)
+  if (differences.some(({ when }) => when === 'goesOn')) reporter.note?.('The machine is saved to disk: this comes when its guest goes on.')
 }
 

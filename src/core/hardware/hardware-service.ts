@@ -1,21 +1,43 @@
 import { RingsideError, type Issue } from '@shared/errors'
-import { type HardwareDifference, type HardwarePlan, type HardwareProperty, type HardwareVersion, type MachineDefinition, type MachineHardware, type NewDisk, type RemoveDisk, whyRefused } from '@shared/model'
-import type { ChangeOptions, Hardware, JobReporter } from '../app/services'
+import { type HardwareDifference, type HardwarePlan, type HardwareProperty, type HardwareVersion, type MachineDefinition, type MachineHardware, type MachineView, type NewDisk, type RemoveDisk, whyRefused } from '@shared/model'
+import type { ChangeOptions, Hardware, JobReporter, StoredMachine } from '../app/services'
+import type { HeldMachine } from '../machine/held-machine'
 import { MachineLog } from '../machine/machine-log'
-import { applyHardware, planChange, presentOf } from './apply'
+import { readSavedRun } from '../machine/saved-state'
+import { applyHardware, planChange, type PresentHardware, presentOf } from './apply'
 import type { HardwareContext, HardwareWork } from './context'
 import { addDisk, removeDisk } from './disks'
-import { hardwareOf, inPresentLayers, isSameHardware, parseHardware, refuseFaults, withHardware } from './hardware'
+import { hardwareOf, inPresentLayers, isSameHardware, parseHardware, refuseFaults, withHardware, withOwnAddresses } from './hardware'
 import { readHistory, readVersion, rememberDefinition } from './history'
 import { issuesOf } from './issues'
+import { makeWaiting } from './make-waiting'
 import { withOwnNvram } from './nvram'
+import { waitingForSaved } from './saved-plan'
 import { removeUnusedTpm, withOwnTpm } from './tpm'
 
 const changing = { action: 'changeHardware', task: 'hardware' } as const
 
 /** What the machines of a library are made of, and every change of it. The rules are in docs/decisions/071. */
 export class HardwareService implements Hardware {
-  constructor(private readonly context: HardwareContext) {}
+  readonly #closing = new AbortController()
+  #due: Promise<unknown> = Promise.resolve()
+
+  constructor(private readonly context: HardwareContext) {
+    context.snapshots.machines.whenGoneOn((held) => this.#makeWaiting(held))
+  }
+
+  /** Goes on with what an earlier host was cut off at: changes of machines that had just gone on from their memory. */
+  start(): void {
+    const due = this.context.snapshots.machines.changesDue()
+    // One that is refused is at something else, or has ended: what waits is shown, and waits.
+    this.#due = Promise.allSettled(due.map((id) => this.#holding(id, this.#closing.signal, ({ held }) => this.#makeWaiting(held))))
+  }
+
+  /** Waits for the change at work; the next host goes on with the others. */
+  async close(): Promise<void> {
+    this.#closing.abort()
+    await this.#due
+  }
 
   properties(id: string): Promise<HardwareProperty[]> {
     return this.context.rules.properties(this.#stored(id).definition)
@@ -24,13 +46,14 @@ export class HardwareService implements Hardware {
   async plan(id: string, raw: unknown): Promise<HardwarePlan> {
     const stored = this.#stored(id)
     const { hardware, issues } = parseHardware(raw)
-    if (hardware === null) return { differences: [], issues }
     const view = this.context.snapshots.machines.get(id)
+    const present = await this.#present(stored, view)
+    const waiting = present?.isSaved === true ? waitingForSaved(present, stored.definition) : []
+    if (hardware === null) return { differences: [], waiting, issues }
     const refused = whyRefused('changeHardware', view)
     const illegal: Issue[] = refused === null ? [] : [{ path: '', message: refused, code: 'ILLEGAL_STATE', severity: 'error' }]
     const wanted = ownedBy(stored.definition, inPresentLayers(hardware, stored.definition))
-    const running = view.state === 'saved' ? { definition: view.definition, accelerator: null } : view.run === null || view.run.disposable ? null : { definition: view.definition, accelerator: view.run.accelerator }
-    return { differences: planChange(running, stored.definition, wanted).differences, issues: [...illegal, ...(await issuesOf(this.context, stored, running?.definition ?? null, wanted))] }
+    return { differences: planChange(present, stored.definition, wanted).differences, waiting, issues: [...illegal, ...(await issuesOf(this.context, stored, present?.definition ?? null, wanted))] }
   }
 
   change(id: string, raw: unknown, basedOn: MachineHardware, options: ChangeOptions = {}): Promise<HardwareDifference[]> {
@@ -77,6 +100,23 @@ export class HardwareService implements Hardware {
   async version(id: string, versionId: string): Promise<MachineHardware> {
     const stored = this.#stored(id)
     return inPresentLayers(hardwareOf(await readVersion(stored, versionId)), stored.definition)
+  }
+
+  async #makeWaiting(held: HeldMachine): Promise<void> {
+    try {
+      await makeWaiting({ context: this.context, held })
+    } catch (error) {
+      held.log('hardware.waitingNotMade', { message: (error as Error).message })
+      held.addNote(`What was changed while the machine was saved waits for the next start. ${(error as Error).message}`)
+    }
+  }
+
+  async #present({ paths }: StoredMachine, { state, definition, run }: MachineView): Promise<PresentHardware | null> {
+    if (state === 'saved') {
+      const saved = await readSavedRun(paths)
+      return { definition: withOwnAddresses(saved), accelerator: saved.accelerator, isSaved: true }
+    }
+    return run === null || run.disposable ? null : { definition, accelerator: run.accelerator, isSaved: false }
   }
 
   #stored(id: string): ReturnType<HardwareContext['snapshots']['library']['get']> {

@@ -77,20 +77,6 @@ export function presentAndNext(stored: MachineDefinition, running: MachineDefini
  * What runs, with the network addresses that are the machine's own. A clone that goes on from its original's memory has borrowed that one's until it is started cold, which is no
  * change of its hardware.
  */
-export function withOwnAddresses({ definition, ownAddresses }: { definition: MachineDefinition; ownAddresses: Readonly<Record<string, string>> }): MachineDefinition {
+export function withOwnAddresses({ definition, ownAddresses = {} }: { definition: MachineDefinition; ownAddresses?: Readonly<Record<string, string>> | undefined }): MachineDefinition {
   return { ...definition, nics: definition.nics.map((nic) => ({ ...nic, macAddress: ownAddresses[nic.id] ?? nic.macAddress })) }
-}
-
-/** The cards whose address the guest has from another machine's memory. */
-export function borrowing({ nics, origin }: MachineDefinition, present: MachineDefinition): { id: string; own: string; borrowed: string }[] {
-  if (origin === null) return []
-  return present.nics.flatMap(({ id, macAddress }) => {
-    const own = nics.find((nic) => nic.id === id)?.macAddress
-    return own === undefined || own === macAddress ? [] : [{ id, own, borrowed: macAddress }]
-  })
-}
-
-/** What a saved guest has, with the addresses that are the machine's own. */
-export function withOwn(stored: MachineDefinition, saved: MachineDefinition): MachineDefinition {
-  return withOwnAddresses({ definition: saved, ownAddresses: Object.fromEntries(borrowing(stored, saved).map(({ id, own }) => [id, own])) })
 }

@@ -3,7 +3,7 @@ import { type AcceleratorName, MachineDefinition, machineSchemaVersion, type Mac
 import { withLiveChange } from '../engine/live-change'
 import { hardwareOf, presentAndNext, withHardware, withOwnAddresses } from './hardware'
 import { planLive } from './live-plan'
-import { planSaved } from './saved-plan'
+import { planSaved, planWaiting, waitingForSaved } from './saved-plan'
 
 const disk = (id: string, more: object = {}): MachineHardware['disks'][number] => MachineDefinition.shape.disks.parse([{ id, image: { kind: 'own', path: `disks/${id}.qcow2` }, format: 'qcow2', bus: 'virtio-blk', ...more }])[0] ?? expect.fail()
 const nic = (id: string, more: object = {}): MachineHardware['nics'][number] => MachineDefinition.shape.nics.parse([{ id, model: 'virtio-net', macAddress: `52:54:00:00:00:0${id.at(-1) ?? ''}`, backend: { type: 'user' }, ...more }])[0] ?? expect.fail()
@@ -66,7 +66,7 @@ test('folders come and go at once, those of the start as well; virtiofs waits fo
     expect(plan(here, { sharedFolders: [...here.sharedFolders, folder('fast', { driver: 'virtiofs' })] }).changes).toMatchObject([{ kind: 'plugFolder', folder: { id: 'fast', slot: 1 } }])
   }
   expect(plan({ ...running, machineType: 'pc-i440fx-7.2' }, { sharedFolders: [folder('c')] }).differences.every(({ when, reason }) => when === 'nextStart' && reason?.includes('board') === true)).toBe(true)
-  expect(planSaved(running, running, { ...hardwareOf(running), sharedFolders: [] }).changes).toEqual([])
+  expect(planSaved({ definition: running, accelerator: 'tcg' }, running, { ...hardwareOf(running), sharedFolders: [] })).toMatchObject({ changes: [], differences: [{ when: 'goesOn' }, { when: 'goesOn' }] })
 })
 
 test('sockets to the host and devices of its PCI buses come and go at once, on the same ports; what is another one waits', () => {
@@ -165,21 +165,41 @@ test('the balloon is set at once where the machine has one and that much memory'
   }
 })
 
-test('what a saved guest has in its memory stays as it is; what is around it changes at once, and its disc can be taken out', () => {
+test('what a saved guest has in its memory stays as it is: what is around it changes at once, what can be live when it goes on, and the rest after its next shut down', () => {
   const image = { kind: 'external' as const, path: '/isos/a.iso' }
   const saved = machine({ cdroms: [{ id: 'cd0', image, bus: 'sata' }, { id: 'cd1', image: null, bus: 'sata' }] })
   const limits = { bytesPerSecond: 1000, bytesReadPerSecond: 0, bytesWrittenPerSecond: 0, requestsPerSecond: 0, readsPerSecond: 0, writesPerSecond: 0 }
-  const { hardware, changes, differences } = planSaved(saved, saved, {
-    ...hardwareOf(saved), disks: [disk('disk0', { limits }), disk('disk1')], nics: [nic('net0', { linkUp: false }), nic('net1')], memoryMiB: 2048, memory: { ...saved.memory, targetMiB: 512 },
+  const { hardware, changes, differences } = planSaved({ definition: saved, accelerator: 'tcg' }, saved, {
+    ...hardwareOf(saved), disks: [disk('disk0', { limits }), disk('disk1'), disk('disk2', { bus: 'sata' })], nics: [nic('net0', { linkUp: false }), nic('net1')], memoryMiB: 2048, memory: { ...saved.memory, targetMiB: 512 },
     cdroms: [{ id: 'cd0', image: null, bus: 'sata' }, { id: 'cd1', image, bus: 'sata' }],
   })
   expect(changes).toEqual([{ kind: 'limitDisk', id: 'disk0', limits }, { kind: 'setLink', id: 'net0', up: false }, { kind: 'changeMedium', id: 'cd0', image: null }, { kind: 'setMemoryTarget', targetMiB: 512 }])
   expect(differences.filter(({ when }) => when === 'now').map(({ path }) => path)).toEqual(['memory.targetMiB', 'disks.disk0.limits', 'cdroms.cd0.image', 'nics.net0.linkUp'])
-  expect(differences.filter(({ when }) => when === 'nextStart')).toMatchObject([
-    { path: 'memoryMiB', reason: expect.stringContaining('next shut down') as string }, { path: 'cdroms.cd1.image', reason: expect.stringContaining('the disc') as string }, { path: 'disks.disk1' }, { path: 'nics.net1' },
-  ])
+  expect(differences.filter(({ when }) => when === 'goesOn')).toMatchObject([{ path: 'cdroms.cd1.image', reason: null }, { path: 'disks.disk1' }, { path: 'nics.net1' }])
+  expect(differences.filter(({ when }) => when === 'nextStart')).toMatchObject([{ path: 'memoryMiB', reason: expect.stringContaining('next shut down') as string }, { path: 'disks.disk2' }])
   // Nothing is plugged in, so nothing has a port of its own.
-  expect([hardware.disks, hardware.nics].map((devices) => devices.map(({ slot }) => slot))).toEqual([[null, null], [null, null]])
+  expect([hardware.disks, hardware.nics].map((devices) => devices.map(({ slot }) => slot))).toEqual([[null, null, null], [null, null]])
+  // What is the same for the guest again waits for nothing.
+  expect(waitingForSaved({ definition: saved, accelerator: 'tcg' }, saved)).toEqual([])
+})
+
+test('what waits for a saved guest is made as soon as it goes on, as if it were changed then, also what waited before it was saved', () => {
+  const processors = { ...machine().processors, maximum: 4, plugged: 1 }
+  const saved = machine({ disks: [disk('disk0'), disk('disk1', { slot: 0 })], nics: [nic('net0')], processors })
+  const wanted = { disks: [disk('disk0'), disk('disk2')], nics: [nic('net1')], processors: { ...processors, plugged: 3 }, memoryMiB: 4096 }
+  const stored = { ...saved, ...wanted }
+  const { hardware, changes } = planWaiting({ definition: saved, accelerator: 'tcg' }, stored)
+  expect(changes).toEqual([
+    { kind: 'unplugDisk', id: 'disk1' }, { kind: 'unplugNic', id: 'net0' }, { kind: 'plugDisk', disk: disk('disk2', { slot: 1 }) }, { kind: 'plugNic', nic: nic('net1', { slot: 2 }) },
+    { kind: 'plugProcessor', plugged: 2 }, { kind: 'plugProcessor', plugged: 3 },
+  ])
+  expect(presentAndNext(withHardware(stored, hardware), changes.reduce(withLiveChange, saved)).next).toMatchObject({ memoryMiB: 4096 })
+  expect(waitingForSaved({ definition: saved, accelerator: 'tcg' }, stored).map(({ path, when }) => [path, when])).toEqual(expect.arrayContaining([
+    ['memoryMiB', 'nextStart'], ['processors.plugged', 'goesOn'], ['disks.disk1', 'goesOn'], ['disks.disk2', 'goesOn'], ['nics.net0', 'goesOn'], ['nics.net1', 'goesOn'],
+  ]))
+  // What could be changed while it is saved, and was not then, is not forgotten.
+  const limits = { bytesPerSecond: 1000, bytesReadPerSecond: 0, bytesWrittenPerSecond: 0, requestsPerSecond: 0, readsPerSecond: 0, writesPerSecond: 0 }
+  expect(waitingForSaved({ definition: saved, accelerator: 'tcg' }, { ...saved, disks: [disk('disk0', { limits }), disk('disk1', { slot: 0 })] })).toMatchObject([{ path: 'disks.disk0.limits', when: 'goesOn' }])
 })
 
 test('changes come to what the plan promises, and what is left is what waits', () => {

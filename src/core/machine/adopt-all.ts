@@ -71,7 +71,7 @@ export async function showAtRest(slot: MachineSlot): Promise<void> {
   const { paths } = slot.stored
   const [saved, run, crash] = await Promise.all([readSavedState(paths), readSavedRun(paths).catch(() => null), readCrash(paths)])
   if (slot.live) return
-  slot.savedDefinition = run?.definition ?? null
+  slot.savedGuest = run
   const facts = { state: saved !== null ? 'saved' as const : crash !== null ? 'crashed' as const : 'stopped' as const, saved, crash, run: null }
   // What is known already is no news.
   if (!isDeepStrictEqual(facts, { state: slot.state, saved: slot.saved, crash: slot.crash, run: slot.run })) slot.set(facts)

@@ -2,12 +2,11 @@ import { RingsideError } from '@shared/errors'
 import type { MachineAction, MachineDefinition, MachineState } from '@shared/model'
 import type { JobReporter, StoredMachine } from '../app/services'
 import { runtimePaths } from '../library/paths'
-import { withOwn } from '../hardware/hardware'
 import { showAtRest } from './adopt-all'
 import { requireFreeImages } from './images-in-use'
-import type { MachineSlot } from './machine-slot'
+import type { MachineSlot, SavedGuest } from './machine-slot'
 import type { ManagerContext } from './manager-context'
-import { type RunRecord, writeRunRecord } from './run-record'
+import { type RunRecord, withDefinition, writeRunRecord } from './run-record'
 import { readSavedRun, writeSavedRun } from './saved-state'
 import { requireLink } from './supervise'
 import { pullPlug } from './verbs/power-off'
@@ -77,15 +76,17 @@ export class HeldMachine {
 
   /** Notes the definition that the run has from now on, its disks being in other files, for a later host. */
   async noteRun(definition: MachineDefinition): Promise<void> {
-    const { record } = this.slot
-    if (record === null) return
-    this.slot.record = { ...record, definition }
-    await writeRunRecord(runtimePaths(this.slot.stored.paths.runtime).record, this.slot.record)
+    if (this.slot.record !== null) await this.#record(withDefinition(this.slot.record, definition))
+  }
+
+  /** Notes that nothing of what was changed while the guest was saved is left to be made. */
+  async noteChangesMade(): Promise<void> {
+    if (this.slot.record !== null) await this.#record({ ...this.slot.record, changesDue: false })
   }
 
   /** What the saved guest has. Throws what keeps the record from being read. */
-  async savedDefinition(): Promise<MachineDefinition> {
-    return withOwn(this.slot.stored.definition, (await readSavedRun(this.slot.stored.paths)).definition)
+  savedGuest(): Promise<SavedGuest> {
+    return readSavedRun(this.slot.stored.paths)
   }
 
   /** Changes what is recorded of the saved guest, beside its memory. */
@@ -117,5 +118,10 @@ export class HeldMachine {
   /** Looks again at what lies on disk: saved state, the last crash. */
   async refresh(): Promise<void> {
     await showAtRest(this.slot)
+  }
+
+  async #record(record: RunRecord): Promise<void> {
+    this.slot.record = record
+    await writeRunRecord(runtimePaths(this.slot.stored.paths.runtime).record, record)
   }
 }

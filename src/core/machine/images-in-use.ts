@@ -24,7 +24,7 @@ export async function requireFreeImages(context: ManagerContext, slot: MachineSl
     if (other === slot || !(other.live || other.state === 'saved')) continue
     // A disposable run reads from the machine's own images and writes elsewhere.
     const disposable = other.record?.disposable === true
-    const definition = disposable ? other.stored.definition : other.record?.definition ?? other.savedDefinition ?? other.stored.definition
+    const definition = disposable ? other.stored.definition : other.record?.definition ?? other.savedGuest?.definition ?? other.stored.definition
     for (const used of await imagesOf(definition, other.stored.paths.folder, { writes: !disposable })) {
       const clash = own.find((image) => image.identity === used.identity && (image.writes || (used.writes && other.live)))
       if (clash === undefined) continue

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { MachineDefinition } from '@shared/model'
 import { machinePaths } from '../library'
 import { definitionOf, machineId } from '../snapshot/snapshot.fixture'
 import { MachineSlot } from './machine-slot'
@@ -13,8 +14,12 @@ const said: string[] = []
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'ringside-slot-'))
   said.length = 0
-  slot = new MachineSlot(machineId, () => ({ definition: definitionOf({}), paths: machinePaths(folder, folder, machineId) }), () => undefined)
+  stored = definitionOf({})
+  slot = new MachineSlot(machineId, () => ({ definition: stored, paths: machinePaths(folder, folder, machineId) }), () => undefined)
 })
+/** What the host knows of the machine is stored as this. */
+let stored: MachineDefinition
+
 afterEach(async () => {
   await slot.log.flushed()
   await rm(folder, { recursive: true, force: true })
@@ -66,4 +71,23 @@ test('what is illegal is not done, and what fails keeps nothing else from being 
   await expect(slot.inBackground('deleteSnapshot', () => Promise.reject(new Error('No.')))).rejects.toThrow('No.')
   await act('edit')
   expect(said).toEqual(['edit'])
+})
+
+test('an address that a person gives a saved clone waits as any other change; the one that its guest has borrowed is no change', () => {
+  const card = (macAddress: string): MachineDefinition['nics'] => [{ id: 'net0', model: 'virtio-net', macAddress, backend: { type: 'user' }, linkUp: true, slot: null }]
+  const [originals, own, chosen] = ['52:54:00:00:00:01', '52:54:00:00:00:02', '52:54:00:00:00:03'] as const
+  const clone = (macAddress: string): MachineDefinition => ({ ...definitionOf({}), nics: card(macAddress), origin: { kind: 'linked', machineId, machineName: 'golden', snapshotId: null } })
+  const told = (): (string | undefined)[] => [slot.view().definition.nics[0]?.macAddress, slot.view().next?.nics[0]?.macAddress]
+  slot.set({ state: 'saved' })
+  // It has booted by itself, and has its own address.
+  slot.savedGuest = { definition: clone(own), accelerator: 'tcg' }
+  stored = clone(own)
+  expect(told()).toEqual([own, undefined])
+  stored = clone(chosen)
+  expect(told()).toEqual([own, chosen])
+  // It goes on from the memory of its original.
+  slot.savedGuest = { definition: clone(originals), ownAddresses: { net0: own }, accelerator: 'tcg' }
+  expect(told()).toEqual([own, chosen])
+  stored = clone(own)
+  expect(told()).toEqual([own, undefined])
 })

@@ -1,8 +1,8 @@
 import { RingsideError } from '@shared/errors'
-import { type CrashReport, type MachineAction, type MachineDefinition, type MachineState, type MachineTask, type MachineView, type RunInfo, type SavedState, isLive, whyRefused } from '@shared/model'
+import { type CrashReport, type MachineAction, type MachineState, type MachineTask, type MachineView, type RunInfo, type SavedState, isLive, whyRefused } from '@shared/model'
 import type { StoredMachine } from '../app/services'
-import type { EngineEvent } from '../engine/engine'
-import { presentAndNext, withOwn, withOwnAddresses } from '../hardware/hardware'
+import type { EngineEvent, SavedRun } from '../engine/engine'
+import { presentAndNext, withOwnAddresses } from '../hardware/hardware'
 import { MachineLog } from './machine-log'
 import type { RunRecord } from './run-record'
 import type { WorkerLink } from './worker-link'
@@ -15,6 +15,9 @@ interface Facts {
   saved: SavedState | null
   task: MachineTask | null
 }
+
+/** What is known of a guest that is saved to disk, beside its memory. */
+export type SavedGuest = Pick<SavedRun, 'definition' | 'ownAddresses' | 'accelerator'>
 
 type EndedEvent = Extract<EngineEvent, { type: 'ended' }>
 
@@ -31,7 +34,7 @@ export class MachineSlot {
   /** Of the run under way. */
   record: RunRecord | null = null
   /** What the guest has that is saved to disk; null: none is, or its record can't be read. */
-  savedDefinition: MachineDefinition | null = null
+  savedGuest: SavedGuest | null = null
   /** The end of the process, noticed while a verb is at work that decides what it means. */
   ended: EndedEvent | null = null
   /** Somebody pulls the plug: whatever way the process ends now is a clean one. */
@@ -103,7 +106,7 @@ export class MachineSlot {
     const { definition, paths } = this.stored
     const { state, run, crash, saved, task } = this.#facts
     // A disposable run has nothing that waits, and layers that are nobody's.
-    const present = this.live && this.record !== null && !this.record.disposable ? withOwnAddresses(this.record) : state === 'saved' && this.savedDefinition !== null ? withOwn(definition, this.savedDefinition) : null
+    const present = this.live && this.record !== null && !this.record.disposable ? withOwnAddresses(this.record) : state === 'saved' && this.savedGuest !== null ? withOwnAddresses(this.savedGuest) : null
     const hardware = present === null ? { definition, next: null } : presentAndNext(definition, present)
     return { id: this.id, ...hardware, state, stateSince: this.#since.toISOString(), task, folder: paths.folder, run, crash, saved }
   }

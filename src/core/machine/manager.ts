@@ -63,6 +63,7 @@ export class MachineSupervisor implements MachineManager {
   readonly #context: ManagerContext
   readonly #stopListening: Disposer
   #problems: LibraryProblem[] = []
+  #goneOn: (held: HeldMachine) => Promise<void> = () => Promise.resolve()
 
   private constructor(options: MachineSupervisorOptions) {
     this.#context = {
@@ -124,7 +125,10 @@ export class MachineSupervisor implements MachineManager {
   }
 
   async start(id: string, options: StartOptions = { disposable: false }): Promise<MachineView> {
-    const view = await this.#inOrder(id, 'start', (slot) => start(this.#context, slot, options))
+    const view = await this.#inOrder(id, 'start', async (slot) => {
+      await start(this.#context, slot, options)
+      if (slot.record?.changesDue === true) await this.#exclusively(slot, { action: 'changeHardware', task: 'hardware' }, (held) => this.#goneOn(held))
+    })
     this.#context.workers.prepareSoon()
     return view
   }
@@ -212,20 +216,17 @@ export class MachineSupervisor implements MachineManager {
    */
   async exclusively<T>(id: string, what: { action: MachineAction; task: MachineTask; signal?: AbortSignal }, work: (held: HeldMachine) => Promise<T>): Promise<T> {
     const slot = this.#slot(id)
-    return slot.inOrder(what.action, async () => {
-      const abort = new AbortController()
-      const signal = what.signal === undefined ? abort.signal : AbortSignal.any([abort.signal, what.signal])
-      slot.taskAbort = abort
-      slot.set({ task: what.task })
-      try {
-        await slot.cleaning
-        signal.throwIfAborted()
-        return await work(new HeldMachine(this.#context, slot, what.action, signal))
-      } finally {
-        slot.taskAbort = null
-        slot.set({ task: null })
-      }
-    })
+    return slot.inOrder(what.action, () => this.#exclusively(slot, what, work))
+  }
+
+  /** @param work what is done with a machine that has just gone on from its memory, when its hardware was changed meanwhile; must not throw */
+  whenGoneOn(work: (held: HeldMachine) => Promise<void>): void {
+    this.#goneOn = work
+  }
+
+  /** Machines that run and have not got yet all that was changed while they were saved. */
+  changesDue(): string[] {
+    return this.#context.slots().filter(({ live, record }) => live && record?.changesDue === true).map(({ id }) => id)
   }
 
   /** What a machine is when it is known and nothing is being done with it. */
@@ -267,6 +268,21 @@ export class MachineSupervisor implements MachineManager {
     slot.require('useGuest')
     const link = await requireLink(this.#context, slot, 'useGuest')
     return link.command(work, input, options)
+  }
+
+  async #exclusively<T>(slot: MachineSlot, { action, task, signal: jobs }: { action: MachineAction; task: MachineTask; signal?: AbortSignal }, work: (held: HeldMachine) => Promise<T>): Promise<T> {
+    const abort = new AbortController()
+    const signal = jobs === undefined ? abort.signal : AbortSignal.any([abort.signal, jobs])
+    slot.taskAbort = abort
+    slot.set({ task })
+    try {
+      await slot.cleaning
+      signal.throwIfAborted()
+      return await work(new HeldMachine(this.#context, slot, action, signal))
+    } finally {
+      slot.taskAbort = null
+      slot.set({ task: null })
+    }
   }
 
   async #inOrder(id: string, action: MachineAction, work: (slot: MachineSlot) => Promise<void>): Promise<MachineView> {

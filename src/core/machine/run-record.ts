@@ -28,6 +28,8 @@ export const RunRecord = z.object({
   notes: z.array(z.string()),
   /** Its changes are thrown away: it writes to layers that the machine's stored definition does not name. */
   disposable: z.boolean().default(false),
+  /** Its hardware was changed while it was saved to disk, and what of that can be made while it runs is still to be made. */
+  changesDue: z.boolean().default(false),
   baseFolders: z.array(z.string()).default([]),
   baseFiles: z.array(z.string()).default([]),
   qemu: QemuReport,
@@ -35,6 +37,12 @@ export const RunRecord = z.object({
   process: z.object({ pid: z.number(), startedAt: z.string().nullable() }).nullable(),
 })
 export type RunRecord = z.infer<typeof RunRecord>
+
+/** The record of a run that has other hardware now. An address of its own is one of a card, and goes with that. */
+export function withDefinition(record: RunRecord, definition: MachineDefinition): RunRecord {
+  const ownAddresses = Object.fromEntries(Object.entries(record.ownAddresses).filter(([card]) => definition.nics.some(({ id }) => id === card)))
+  return { ...record, definition, ownAddresses }
+}
 
 /** Replaced whole, but not forced to the disk: after a power cut there is no run to take over. */
 export async function writeRunRecord(path: string, record: RunRecord): Promise<void> {

@@ -10,7 +10,7 @@ import type { ManagerContext } from './manager-context'
 import { clearDisposable } from './disposable'
 import { forgetCrash, writeCrash } from './last-run'
 import { findRun, unseenCrash } from './run-end'
-import { adoptionPlan, removeRunFolder, withCandidates, writeRunRecord } from './run-record'
+import { adoptionPlan, removeRunFolder, withCandidates, withDefinition, writeRunRecord } from './run-record'
 import { runtimePaths } from '../library/paths'
 import { exitInWords, WorkerLink } from './worker-link'
 import type { Held } from './worker-protocol'
@@ -115,7 +115,7 @@ export function endRun(context: ManagerContext, slot: MachineSlot, end: RunEnd):
   const crash = end.to === 'crashed' ? end.crash : null
   slot.log.write('run.ended', { how: end.to, ...(crash === null ? {} : { reason: crash.reason, process: crash.process }) })
   const disposable = slot.record?.disposable === true
-  slot.savedDefinition = saved === null ? null : slot.record?.definition ?? null
+  slot.savedGuest = saved === null ? null : slot.record
   slot.record = null
   slot.ended = null
   slot.poweringOff = false
@@ -214,7 +214,7 @@ export async function takeHold(slot: MachineSlot, link: WorkerLink, held: Held):
 /** What QEMU has is not what was recorded: the host before was cut off in between, or the guest let go of a device. */
 async function noteDefinition(slot: MachineSlot, definition: MachineDefinition): Promise<void> {
   if (slot.record === null) return
-  slot.record = { ...slot.record, definition }
+  slot.record = withDefinition(slot.record, definition)
   await writeRunRecord(runtimePaths(slot.stored.paths.runtime).record, slot.record).catch((error: unknown) => {
     slot.log.write('run.notRecorded', { message: String(error) })
   })

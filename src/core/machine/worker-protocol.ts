@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { ConsoleChannel } from '@shared/contract'
 import { ErrorShape, ProcessFailure } from '@shared/errors'
-import { AcceleratorName, Disk, DiskFormat, GuestCommand, GuestCommandResult, GuestInfo, MachineDefinition, MemoryMethod, MetricsSample, OwnPath, QemuReport } from '@shared/model'
+import { AcceleratorName, Disk, DiskFormat, GuestCommand, GuestCommandResult, GuestInfo, MacAddress, MachineDefinition, MemoryMethod, MetricsSample, OwnPath, QemuReport } from '@shared/model'
 import { savedRamPath } from '../library/paths'
 import { StoredDefinition } from '../config/formats'
 import type { EngineEvent } from '../engine/engine'
@@ -18,6 +18,7 @@ export const SavedRunSchema = z.object({
   qemuVersion: z.string(),
   accelerator: AcceleratorName,
   definition: StoredDefinition,
+  ownAddresses: z.record(z.string(), MacAddress).optional(),
   ramFormat: z.enum(['stream', 'mapped-ram']),
   // Absent in records that were written before there were snapshots.
   ramCompression: z.enum(['none', 'zstd']).default('none'),

@@ -123,7 +123,7 @@ async function goOn(work: Work, request: RevertRequest, manifest: SnapshotManife
     if (memoryOverlays !== null && manifest.memory !== null) {
       const { memory } = manifest
       await writeSavedRun(paths, {
-        schemaVersion: 1, savedAt: manifest.takenAt, qemuVersion: memory.qemuVersion, accelerator: memory.accelerator, definition: withTpmState(withTops(memory.definition, memoryOverlays), tpmState),
+        schemaVersion: 1, savedAt: manifest.takenAt, qemuVersion: memory.qemuVersion, accelerator: memory.accelerator, definition: withTpmState(withTops(memory.definition, memoryOverlays), tpmState), ownAddresses: memory.ownAddresses,
         ramFormat: memory.format, ramCompression: memory.compression, ramFile: snapshotRamPath(manifest.id),
       })
       await context.atStep('revert:saved-written')

@@ -4,6 +4,7 @@ import { syncFolder } from '../config'
 import { linkOrCopy } from '../creation'
 import type { SavedRun } from '../engine/engine'
 import { copyTpmState } from '../engine/qemu'
+import { hardwareOf, withOwnAddresses } from '../hardware/hardware'
 import { imagePath, snapshotTpmPath } from '../library'
 import { memoryPath, readSavedRun, writeSavedRun } from '../machine/saved-state'
 import { throwIfCancelled, type Work } from './context'
@@ -52,9 +53,10 @@ export async function takeOff(work: Work, taking: Taking): Promise<SnapshotManif
     throwIfCancelled(signal, 'The snapshot')
     return await completeSnapshot(work, taking, {
       takenAt, machineState: held.state,
-      definition: withTpmState(withTops(definition, before), tpmState),
+      // What waits goes on waiting, and is no part of what is frozen.
+      definition: withTpmState(withTops(saved === null ? definition : { ...definition, ...hardwareOf(withOwnAddresses(saved)) }, before), tpmState),
       memory: keepsMemory
-        ? { format: saved.ramFormat, compression: saved.ramCompression, qemuVersion: saved.qemuVersion, accelerator: saved.accelerator, definition: withTpmState(withTops(saved.definition, before), tpmState) }
+        ? { format: saved.ramFormat, compression: saved.ramCompression, qemuVersion: saved.qemuVersion, accelerator: saved.accelerator, definition: withTpmState(withTops(saved.definition, before), tpmState), ownAddresses: saved.ownAddresses }
         : null,
       method: keepsMemory ? 'paused' : 'none', pauseMs: null, quiesced: false,
       notes: keepsMemory && definition.disks.some(({ encrypted }) => encrypted) ? [memoryIsPlain] : [],

@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises'
 import { RingsideError, isRingsideError } from '@shared/errors'
 import { memoryIsPlain, type MachineDefinition, type MachineState, type SnapshotManifest } from '@shared/model'
 import { isDiskFull, writeAtomically } from '../config'
-import { hardwareOf } from '../hardware/hardware'
+import { hardwareOf, withOwnAddresses } from '../hardware/hardware'
 import type { CommandOutput } from '../machine/worker-protocol'
 import { runningTops, throwIfCancelled, type Work } from './context'
 import { differingKeys, type Tops, topsOf, withTops, withTpmState } from './definition-layers'
@@ -66,8 +66,8 @@ export async function takeRunning(work: Work, taking: Taking): Promise<SnapshotM
     return await completeSnapshot(work, taking, {
       takenAt, machineState: before.state,
       // What waits for the next start goes on waiting, and is no part of what is frozen.
-      definition: withTpmState(withTops({ ...definition, ...hardwareOf(run.definition) }, before.tops), tpmState),
-      memory: taken.memory === null ? null : { ...taken.memory, qemuVersion: run.qemu.version, accelerator: run.accelerator, definition: withTpmState(withTops(run.definition, before.tops), tpmState) },
+      definition: withTpmState(withTops({ ...definition, ...hardwareOf(withOwnAddresses(run)) }, before.tops), tpmState),
+      memory: taken.memory === null ? null : { ...taken.memory, qemuVersion: run.qemu.version, accelerator: run.accelerator, definition: withTpmState(withTops(run.definition, before.tops), tpmState), ownAddresses: run.ownAddresses },
       method: taken.method, pauseMs: taken.pauseMs, quiesced: taken.quiesced, notes: [...taken.notes, ...(taken.memory !== null && run.definition.disks.some(({ encrypted }) => encrypted) ? [memoryIsPlain] : [])],
     })
   } catch (error) {

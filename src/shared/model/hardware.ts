@@ -13,9 +13,9 @@ export type MachineHardware = z.infer<typeof MachineHardware>
 
 /** One difference that a change makes, and when it comes to pass. */
 export const HardwareDifference = DefinitionDifference.extend({
-  /** `now`: while the machine runs, or it does not run. `nextStart`: QEMU can't do it live. */
-  when: z.enum(['now', 'nextStart']),
-  /** Why it has to wait, a sentence; null when it does not. */
+  /** `now`: while the machine runs, or it does not run. `goesOn`: the guest is saved to disk, and gets it when it goes on. `nextStart`: QEMU can't do it live. */
+  when: z.enum(['now', 'goesOn', 'nextStart']),
+  /** Why it has to wait for the next start, a sentence; null when it does not. */
   reason: z.string().nullable(),
 })
 export type HardwareDifference = z.infer<typeof HardwareDifference>
@@ -23,6 +23,8 @@ export type HardwareDifference = z.infer<typeof HardwareDifference>
 /** What a change of the hardware would do, or did. */
 export const HardwarePlan = z.object({
   differences: z.array(HardwareDifference),
+  /** What waits already for a guest that is saved to disk, and when each of it comes; of other machines empty. */
+  waiting: z.array(HardwareDifference),
   /** All faults and warnings at once; with an error nothing is changed. */
   issues: z.array(Issue),
 })

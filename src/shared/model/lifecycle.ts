@@ -45,7 +45,7 @@ export const legalStates: Readonly<Record<MachineAction, readonly MachineState[]
   backUp: settled,
   // What the guest has in its memory does not fit other disks.
   restore: ['stopped', 'crashed'],
-  // What a saved guest has in its memory stays; the rest of the change comes after its next shut down.
+  // What a saved guest has in its memory stays; the rest of the change comes when it goes on, or after its next shut down.
   changeHardware: settled,
   useGuest: ['running'],
 }

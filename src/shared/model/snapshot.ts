@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { Issue } from '../errors'
+import { MacAddress } from './devices'
 import { NewEncryption } from './encryption'
 import { MachineState } from './lifecycle'
 import { AcceleratorName, MachineDefinition, MachineId, SnapshotId } from './machine'
@@ -39,6 +40,8 @@ export const SnapshotMemory = z.object({
   accelerator: AcceleratorName,
   /** The definition that the guest ran with; its images are the snapshot's own. */
   definition: MachineDefinition,
+  /** The machine’s own network addresses, by card, where its guest had those of the machine whose memory it went on from. Absent: there were none. */
+  ownAddresses: z.record(z.string(), MacAddress).optional(),
 })
 export type SnapshotMemory = z.infer<typeof SnapshotMemory>
 

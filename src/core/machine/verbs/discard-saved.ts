@@ -8,7 +8,7 @@ export async function discardSaved(slot: MachineSlot): Promise<void> {
   await slot.cleaning
   await removeSaved(paths)
   slot.log.write('saved.discarded')
-  slot.savedDefinition = null
+  slot.savedGuest = null
   const crash = await readCrash(paths)
   slot.set({ state: crash === null ? 'stopped' : 'crashed', saved: null, crash })
 }

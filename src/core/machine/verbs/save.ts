@@ -26,8 +26,8 @@ export async function save(context: ManagerContext, slot: MachineSlot, report: J
   try {
     signal.throwIfAborted()
     await prepareSavedFolder(paths)
-    const { definition, accelerator, qemu } = record
-    const saved = { schemaVersion: 1 as const, savedAt: new Date().toISOString(), qemuVersion: qemu.version, accelerator, definition, ramFormat: 'stream' as const, ramCompression: 'none' as const, ramFile: savedRamPath }
+    const { definition, ownAddresses, accelerator, qemu } = record
+    const saved = { schemaVersion: 1 as const, savedAt: new Date().toISOString(), qemuVersion: qemu.version, accelerator, definition, ownAddresses, ramFormat: 'stream' as const, ramCompression: 'none' as const, ramFile: savedRamPath }
     await link.command('save', { ramFile: paths.savedRam, recordFile: paths.savedRecord, saved }, {
       signal,
       onProgress: (fraction) => {

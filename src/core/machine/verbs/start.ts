@@ -4,12 +4,12 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { RingsideError, isRingsideError } from '@shared/errors'
 import { consolePortCount, type MachineDefinition, type MachineState, type QemuReport } from '@shared/model'
 import { killProcess } from '../../engine/qemu/process/process-identity'
-import type { LaunchPlan } from '../../engine/engine'
+import type { LaunchPlan, SavedRun } from '../../engine/engine'
 import { errnoOf, fileError } from '../../config/file-error'
 import { requireOrdinaryFile } from '../../config/own-file'
 import { baseFoldersOf, requireFrozen } from '../../library/base-folders'
 import { type MachineFiles, runtimePaths } from '../../library/paths'
-import { borrowing } from '../../hardware/hardware'
+import { presentAndNext, withOwnAddresses } from '../../hardware/hardware'
 import { makePrivate } from '../../library/runtime-root'
 import { chooseAccelerator } from '../choose-accelerator'
 import { forgetCrash } from '../last-run'
@@ -47,7 +47,7 @@ interface Preparation {
 export async function start(context: ManagerContext, slot: MachineSlot, { disposable }: StartOptions = { disposable: false }): Promise<void> {
   if (disposable && slot.state === 'saved') throw savedIsNotDisposable(slot.name)
   // Before anything shows: who is asked for a passphrase has not begun to start anything.
-  const diskKey = [slot.stored.definition, slot.savedDefinition].some((definition) => definition !== null && hasEncryptedDisks(definition)) ? await context.diskKey(slot.id) : null
+  const diskKey = [slot.stored.definition, slot.savedGuest?.definition ?? null].some((definition) => definition !== null && hasEncryptedDisks(definition)) ? await context.diskKey(slot.id) : null
   const before = { state: slot.state, crash: slot.crash }
   slot.poweringOff = false
   slot.ended = null
@@ -89,7 +89,7 @@ export async function prepare(context: ManagerContext, slot: MachineSlot, from: 
   }
   if (forStart && restore !== null) await requireRemovable(paths)
   if (forStart) requireFrozen(context.library, definition)
-  if (restore !== null) notes.push(...borrowedAddresses(definition, restore.definition))
+  if (restore !== null) notes.push(...borrowedAddresses(definition, restore))
   const plan: LaunchPlan = {
     definition: effective, qemu, accelerator, machineFolder: paths.folder, runtimeFolder: paths.runtime, baseFolders: baseFoldersOf(context.library, definition), baseFiles: [], restore,
   }
@@ -97,10 +97,10 @@ export async function prepare(context: ManagerContext, slot: MachineSlot, from: 
 }
 
 /** What a warm clone has of its original, as long as it has not been started cold. */
-function borrowedAddresses(stored: MachineDefinition, running: MachineDefinition): string[] {
-  const borrowed = borrowing(stored, running)
-  if (borrowed.length === 0 || stored.origin === null) return []
-  return [`Its guest goes on from the memory of “${stored.origin.machineName}”, and has that one's network address until it is started cold: ${borrowed.map(({ borrowed: address }) => address).join(', ')}.`]
+function borrowedAddresses({ origin }: MachineDefinition, { definition, ownAddresses = {} }: SavedRun): string[] {
+  const borrowed = definition.nics.filter(({ id }) => ownAddresses[id] !== undefined)
+  if (borrowed.length === 0 || origin === null) return []
+  return [`Its guest goes on from the memory of “${origin.machineName}”, and has that one's network address until it is started cold: ${borrowed.map(({ macAddress }) => macAddress).join(', ')}.`]
 }
 
 /** Saved state is marked as used when the guest goes on, since loaded a second time it would ruin the disks; so that has to be possible. */
@@ -156,7 +156,8 @@ async function launch(context: ManagerContext, slot: MachineSlot, { plan: asStor
     machineFolder: paths.folder,
     startedAt: new Date().toISOString(),
     definition: plan.definition,
-    ownAddresses: Object.fromEntries(borrowing(slot.stored.definition, plan.definition).map(({ id, own }) => [id, own])),
+    ownAddresses: plan.restore?.ownAddresses ?? {},
+    changesDue: plan.restore !== null && presentAndNext(slot.stored.definition, withOwnAddresses(plan.restore)).next !== null,
     accelerator: plan.accelerator,
     acceleratorNote,
     notes,

@@ -1,14 +1,32 @@
 import { type HardwareDifference, isLive, type MachineState } from '@shared/model'
 import { countOf } from '../../lib/format'
 
+type When = Pick<HardwareDifference, 'when'>
+
+/** When comes what a saved guest gets as soon as it runs again. */
+export const goesOnWords = 'when it goes on'
+
 /** What waits to be applied, in a few words. `differences` null: the host has not told yet. */
-export function changesInWords(count: number, differences: readonly Pick<HardwareDifference, 'when'>[] | null, live: boolean, later = laterWords('running')): string {
+export function changesInWords(count: number, differences: readonly When[] | null, live: boolean, later = laterWords('running')): string {
   const changes = countOf(differences?.length ?? count, 'change')
   if (differences === null || !live || differences.length === 0) return changes
-  const waiting = differences.filter((difference) => difference.when === 'nextStart').length
-  if (waiting === 0) return `${changes}: at once`
-  if (waiting === differences.length) return `${changes}: ${later}`
-  return `${changes}: ${String(differences.length - waiting)} at once, ${String(waiting)} ${later}`
+  const groups = groupsOf(differences, later)
+  return `${changes}: ${groups.length === 1 ? (groups[0]?.words ?? '') : groups.map(({ count: many, words }) => `${String(many)} ${words}`).join(', ')}`
+}
+
+/** What waits already, in a few words. `differences` null: the host has not told yet. */
+export function waitingInWords(count: number, differences: readonly When[] | null, state: MachineState): string {
+  if (state !== 'saved') return `${countOf(count, 'change waits', 'changes wait')} for the next start`
+  if (differences === null || differences.length === 0) return `Saved: ${countOf(count, 'change waits', 'changes wait')}`
+  const words = groupsOf(differences, laterWords(state)).map(({ count: many, words: when }, index) => `${index === 0 ? countOf(many, 'change comes', 'changes come') : String(many)} ${when}`)
+  return `Saved: ${words.join(', ')}`
+}
+
+/** How many come when, the earliest first. */
+function groupsOf(differences: readonly When[], later: string): { count: number; words: string }[] {
+  return ([['now', 'at once'], ['goesOn', goesOnWords], ['nextStart', later]] as const)
+    .map(([when, words]) => ({ count: differences.filter((difference) => difference.when === when).length, words }))
+    .filter(({ count }) => count > 0)
 }
 
 /** Whether a guest has hardware now that what is stored can differ from: it runs, or is saved to disk. */
@@ -16,12 +34,13 @@ export function hasGuest(state: MachineState): boolean {
   return isLive(state) || state === 'saved'
 }
 
-/** When comes what the guest can't have now. A saved one goes on with the hardware that its memory knows. */
+/** When comes what the guest can’t have now, nor when it goes on. A saved one goes on with the hardware that its memory knows. */
 export function laterWords(state: MachineState): string {
   return state === 'saved' ? 'after its next shut down' : 'at the next start'
 }
 
-/** That changes wait, and for what. */
-export function waitsInWords(count: number, state: MachineState): string {
-  return state === 'saved' ? `${countOf(count, 'change applies', 'changes apply')} after the machine’s next shut down` : `${countOf(count, 'change waits', 'changes wait')} for the next start`
+/** When comes what is at a path or below it, of what waits. */
+export function laterAt(path: string, waiting: readonly Pick<HardwareDifference, 'when' | 'path'>[], state: MachineState): string {
+  const found = waiting.find((difference) => [[difference.path, path], [path, difference.path]].some(([inner = '', outer = '']) => inner === outer || inner.startsWith(`${outer}.`)))
+  return found?.when === 'goesOn' ? goesOnWords : laterWords(state)
 }

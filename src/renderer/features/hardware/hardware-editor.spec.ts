@@ -45,7 +45,7 @@ beforeEach(() => {
   vi.useFakeTimers()
   setActivePinia(createPinia())
   vi.spyOn(useConnectionStore(), 'isOpen', 'get').mockReturnValue(true)
-  plan.mockReset().mockResolvedValue({ differences: [difference('memoryMiB', 'now')], issues: [] })
+  plan.mockReset().mockResolvedValue({ differences: [difference('memoryMiB', 'now')], waiting: [], issues: [] })
   change.mockReset().mockImplementation(({ hardware }) => {
     const view = now()
     return Promise.resolve({ machine: view.state === 'stopped' ? { ...view, definition: { ...view.definition, ...hardware } } : { ...view, next: hardware }, differences: [] })
@@ -117,7 +117,7 @@ test('an edit is planned, gathered, undone and applied on what it was made on', 
 })
 
 test('faults stand beside their field and all together, and hold the edits back', async () => {
-  plan.mockResolvedValue({ differences: [], issues: [{ path: 'nics.0.macAddress', message: 'Another has it.', severity: 'error' }] })
+  plan.mockResolvedValue({ differences: [], waiting: [], issues: [{ path: 'nics.0.macAddress', message: 'Another has it.', severity: 'error' }] })
   await opened()
   await select('memory')
   await type('field-memoryMiB', 'much')
@@ -208,7 +208,7 @@ test('what waits for the next start is shown with both values and taken back by 
 })
 
 test('while it runs, what is at once and what is not is told before', async () => {
-  plan.mockResolvedValue({ differences: [difference('memoryMiB', 'nextStart'), difference('a', 'now'), difference('b', 'now')], issues: [] })
+  plan.mockResolvedValue({ differences: [difference('memoryMiB', 'nextStart'), difference('a', 'now'), difference('b', 'now')], waiting: [], issues: [] })
   await opened({ ...stopped, state: 'running' })
   await select('memory')
   await type('field-memoryMiB', '2048')
@@ -219,7 +219,7 @@ test('while it runs, what is at once and what is not is told before', async () =
 
 test('a guest that keeps what it was asked for is told of at once, and where that waits', async () => {
   const reason = 'The guest does not let go of “net0”.'
-  plan.mockResolvedValue({ differences: [difference('nics.net0', 'now')], issues: [] })
+  plan.mockResolvedValue({ differences: [difference('nics.net0', 'now')], waiting: [], issues: [] })
   change.mockImplementation(({ hardware }) => Promise.resolve({ machine: { ...now(), next: hardware }, differences: [{ ...difference('nics.net0', 'nextStart'), reason }] }))
   await opened({ ...stopped, state: 'running' })
   await press('Delete', {}, row('nics.net0'))
@@ -242,6 +242,22 @@ test('the focus stays on the page when what had it is gone', async () => {
   find('discard').focus()
   await click('discard')
   expect(document.activeElement).toBe(row('memory'))
+})
+
+test('of a saved machine it is told what comes when it goes on, and what only after its next shut down', async () => {
+  plan.mockResolvedValue({ differences: [difference('memoryMiB', 'nextStart'), difference('a', 'goesOn'), difference('b', 'now')], waiting: [difference('nics.net0', 'goesOn'), difference('nics.net1', 'goesOn'), difference('memoryMiB', 'nextStart')], issues: [] })
+  await opened({ ...stopped, state: 'saved', next: MachineHardware.parse({ ...stopped.definition, memoryMiB: 4096, nics: [{ ...nic, id: 'net1' }] }) })
+  expect(find('pending-strip').textContent).toContain('Saved: 2 changes come when it goes on, 1 after its next shut down')
+  await select('nics.net1')
+  expect(find('device-pane').textContent).toContain('The guest gets it when it goes on.')
+  await select('nics.net0')
+  expect(find('device-pane').textContent).toContain('until it goes on')
+  await select('memory')
+  expect(find('pending-memoryMiB').textContent.replaceAll(/\s+/gu, ' ')).toContain('→ after its next shut down 4 GiB')
+  await type('field-memoryMiB', '2048')
+  expect(bar()).toContain('3 changes: 1 at once, 1 when it goes on, 1 after its next shut down')
+  await click('review')
+  expect(document.querySelector('[role=dialog]')?.textContent).toContain('When it goes on')
 })
 
 test('edits go on while others change the machine', async () => {
@@ -291,7 +307,7 @@ test('the text is an edit when it can be read, and keeps its faults by line when
 })
 
 test('what the host has against what is written stands at its line', async () => {
-  plan.mockResolvedValue({ differences: [], issues: [{ path: 'nics.0.macAddress', message: 'Another has it.', severity: 'error' }] })
+  plan.mockResolvedValue({ differences: [], waiting: [], issues: [{ path: 'nics.0.macAddress', message: 'Another has it.', severity: 'error' }] })
   await opened()
   await select('memory')
   await type('field-memoryMiB', '2048')

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { MachineHardware } from '@shared/model'
 import { aDefinition } from '../../stores/spec-data'
 import { bootDevices, movedInOrder, movedTo } from './boot-order'
-import { changesInWords, hasGuest, laterWords } from './change-words'
+import { changesInWords, hasGuest, laterAt, laterWords, waitingInWords } from './change-words'
 import { commandLines, shellCommand } from './command-lines'
 import { imagePath } from './device-words'
 import { allFaults, byId, faultsAt } from './hardware-faults'
@@ -34,10 +34,16 @@ test('faults name devices by their ids, are said once, and errors come first', (
 })
 
 test('what waits to be applied is told in a few words', () => {
-  const at = (...when: ('now' | 'nextStart')[]) => when.map((each) => ({ when: each }))
+  const at = (...when: ('now' | 'goesOn' | 'nextStart')[]) => when.map((each) => ({ when: each }))
   expect(changesInWords(3, null, true)).toBe('3 changes')
   expect(changesInWords(1, at('now', 'now', 'nextStart'), true)).toBe('3 changes: 2 at once, 1 at the next start')
   expect([changesInWords(1, at('now', 'nextStart'), hasGuest('saved'), laterWords('saved')), laterWords('paused'), hasGuest('stopped')]).toEqual(['2 changes: 1 at once, 1 after its next shut down', 'at the next start', false])
+  expect(changesInWords(1, at('goesOn', 'now', 'goesOn', 'nextStart'), true, laterWords('saved'))).toBe('4 changes: 1 at once, 2 when it goes on, 1 after its next shut down')
+  expect([waitingInWords(2, null, 'saved'), waitingInWords(2, at('goesOn', 'goesOn', 'nextStart'), 'saved'), waitingInWords(1, at('nextStart'), 'saved'), waitingInWords(1, null, 'running')]).toEqual([
+    'Saved: 2 changes wait', 'Saved: 2 changes come when it goes on, 1 after its next shut down', 'Saved: 1 change comes after its next shut down', '1 change waits for the next start',
+  ])
+  const waiting = [{ path: 'disks.disk1', when: 'goesOn' as const }, { path: 'memoryMiB', when: 'nextStart' as const }]
+  expect(['disks.disk1.cache', 'disks', 'disks.disk10', 'memoryMiB'].map((path) => laterAt(path, waiting, 'saved'))).toEqual(['when it goes on', 'when it goes on', 'after its next shut down', 'after its next shut down'])
   expect([changesInWords(1, at('now'), true), changesInWords(1, at('nextStart'), true), changesInWords(1, at('now'), false)]).toEqual(['1 change: at once', '1 change: at the next start', '1 change'])
 })
 

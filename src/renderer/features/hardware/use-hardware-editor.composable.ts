@@ -3,12 +3,13 @@ import { type HardwareDifference, MachineHardware, type MachineView, whyRefused 
 import { computed, onScopeDispose, shallowRef, watch, type ComputedRef } from 'vue'
 import { notify } from '../../actions/notify'
 import { useAction, type Action } from '../../actions/use-action'
+import { useAsked } from '../../lib/asked.composable'
 import { useConnectionStore } from '../../stores/connection.store'
 import { useMachinesStore } from '../../stores/machines.store'
 import { useClient } from '../../transport/client'
 import { toRingsideError } from '../../transport/errors'
 import { confirm } from '../../ui/confirm'
-import { hasGuest, laterWords, waitsInWords } from './change-words'
+import { hasGuest, laterAt, laterWords, waitingInWords } from './change-words'
 import { beginWith, edited, rebased, redone, undone, type EditHistory } from './edit-history'
 import { type Change, changesOf, isSame, valueAt, withValue } from './hardware-edits'
 import { allFaults, schemaFaults } from './hardware-faults'
@@ -25,8 +26,10 @@ export interface HardwareEditor {
   readonly stored: ComputedRef<MachineHardware>
   /** Edits that are not applied yet. */
   readonly changes: ComputedRef<Change[]>
-  /** Differences of what is stored to what runs; they wait for the next start. */
+  /** Differences of what is stored to what runs; they wait for the next start, or for a saved guest to go on. */
   readonly pending: ComputedRef<Change[]>
+  /** What waits for a saved guest, and when each of it comes, as the host told last; null while it is asked. */
+  readonly waiting: ComputedRef<readonly HardwareDifference[] | null>
   readonly faults: ComputedRef<Issue[]>
   /** What applying would do, as the host told last; null while it is asked. */
   readonly differences: ComputedRef<readonly HardwareDifference[] | null>
@@ -40,6 +43,8 @@ export interface HardwareEditor {
   readonly isSaved: ComputedRef<boolean>
   /** When comes what the guest can’t have now, such as “at the next start”. */
   readonly later: ComputedRef<string>
+  /** When comes what waits at a path or below it, such as “when it goes on”. */
+  laterAt(path: string): string
   /** What undo and redo would do; null: nothing. */
   readonly undoLabel: ComputedRef<string | null>
   readonly redoLabel: ComputedRef<string | null>
@@ -67,6 +72,10 @@ export function useHardwareEditor(machine: () => MachineView): HardwareEditor {
   const hardware = computed(() => history.value.present)
   const changes = computed(() => changesOf(stored.value, hardware.value))
   const pending = computed(() => (hasGuest(machine().state) ? changesOf(running.value, stored.value) : []))
+  const waiting = useAsked([() => machine().state, () => machine().definition, () => machine().next], async () => {
+    const { id, state, next } = machine()
+    return state === 'saved' && next !== null ? (await useClient().hardware.plan({ id, hardware: next })).waiting : []
+  })
   const whyFixed = computed(() => {
     const { state, task, definition, run } = machine()
     // A task passes by itself: fields that go grey for a moment would only flicker.
@@ -141,9 +150,9 @@ export function useHardwareEditor(machine: () => MachineView): HardwareEditor {
     }),
     run: async () => {
       const atOnce = new Set(plan.value?.differences.flatMap(({ path, when }) => (when === 'now' ? [path] : [])))
-      const later = (await store(hardware.value, true)).filter((difference) => difference.when === 'nextStart')
+      const later = (await store(hardware.value, true)).filter(({ when }) => when !== 'now')
       const refusal = later.find(({ path }) => atOnce.has(path))?.reason
-      if (later.length > 0) notify({ kind: 'info', title: waitsInWords(later.length, machine().state), text: refusal ?? 'What waits is marked with a clock, and can be taken back.' })
+      if (later.length > 0) notify({ kind: 'info', title: waitingInWords(later.length, later, machine().state), text: refusal ?? 'What waits is marked with a clock, and can be taken back.' })
     },
   })
   const discard = useAction({
@@ -160,7 +169,7 @@ export function useHardwareEditor(machine: () => MachineView): HardwareEditor {
     label: 'Change', whyNot: refused, failure: () => 'The hardware was not changed',
     run: async (path, value) => {
       const refusal = (await store(withValue(stored.value, path, value), false)).find(({ when }) => when === 'nextStart')?.reason
-      if (refusal != null) notify({ kind: 'info', title: waitsInWords(1, machine().state), text: refusal })
+      if (refusal != null) notify({ kind: 'info', title: waitingInWords(1, null, machine().state), text: refusal })
     },
   })
 
@@ -185,6 +194,8 @@ export function useHardwareEditor(machine: () => MachineView): HardwareEditor {
   return {
     isSaved: computed(() => machine().state === 'saved'),
     later: computed(() => laterWords(machine().state)),
+    laterAt: (path) => laterAt(path, waiting.value.value ?? [], machine().state),
+    waiting: computed(() => waiting.value.value),
     hardware, running, stored, changes, pending, faults, whyFixed, apply, discard, discardPending, act, forceDiscs, edit, set,
     differences: computed(() => (plan.value?.of === hardware.value ? plan.value.differences : null)),
     reasons: computed(() => reasons.value),

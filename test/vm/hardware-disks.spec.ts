@@ -1,39 +1,25 @@
-import { readdir, stat, truncate, writeFile } from 'node:fs/promises'
+import { readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { hardwareOf } from '@core/hardware/hardware'
-import { buildPrograms, type BuiltPrograms } from './support/build-worker'
 import { OpenLibrary } from './support/open-library'
-import { addMachines } from './support/real-host'
+import { addMachines, HostProcess } from './support/real-host'
 import { qemuImg } from './support/storage-host'
-import { temporaryLibrary, type TemporaryLibrary } from './support/temporary-folder'
+import { useLibrary } from './support/test-library'
 
 /* Disks of machines that are off: made, copied, used where they are, taken out, and gone back to. */
 
-let programs: BuiltPrograms
-let library: TemporaryLibrary
-
-beforeAll(async () => {
-  programs = await buildPrograms()
-})
-
-afterAll(() => programs[Symbol.asyncDispose]())
-
-beforeEach(async () => {
-  library = await temporaryLibrary()
-})
-
-afterEach(() => library[Symbol.asyncDispose]())
+const at = useLibrary()
 
 const MiB = 2 ** 20
 const adding = { bus: 'virtio-blk', readOnly: false } as const
 
 test('a disk is made, copied or used where it is; one taken out keeps its file, and going back in history finds it again', async () => {
-  const [id = ''] = await addMachines(library, [{ name: 'Plain', definition: { disks: [] } }])
-  const raw = join(library.data, 'outside.raw')
+  const [id = ''] = await addMachines(at.library, [{ name: 'Plain', definition: { disks: [] } }])
+  const raw = join(at.library.data, 'outside.raw')
   await writeFile(raw, 'content of the image')
   await truncate(raw, 4 * MiB)
-  await using open = await OpenLibrary.open(programs, library)
+  await using open = await OpenLibrary.open(at.programs, at.library)
   const { machines, hardware } = open.calls
   await hardware.addDisk(id, { ...adding, source: { kind: 'new', sizeBytes: 16 * MiB } })
   await hardware.addDisk(id, { ...adding, source: { kind: 'copy', path: raw, format: 'raw' } })
@@ -55,8 +41,8 @@ test('a disk is made, copied or used where it is; one taken out keeps its file, 
 })
 
 test('what can’t be used is refused with all faults, and nothing is left of it', async () => {
-  const [id = '', otherId = ''] = await addMachines(library, [{ name: 'One', definition: { disks: [] } }, { name: 'Other', definition: { disks: [] } }])
-  await using open = await OpenLibrary.open(programs, library)
+  const [id = '', otherId = ''] = await addMachines(at.library, [{ name: 'One', definition: { disks: [] } }, { name: 'Other', definition: { disks: [] } }])
+  await using open = await OpenLibrary.open(at.programs, at.library)
   const { machines, hardware, snapshots } = open.calls
   const add = (source: Parameters<typeof hardware.addDisk>[1]['source'], machine = id): Promise<void> => hardware.addDisk(machine, { ...adding, source })
   await add({ kind: 'new', sizeBytes: 16 * MiB })
@@ -65,9 +51,9 @@ test('what can’t be used is refused with all faults, and nothing is left of it
   await snapshots.take(id, { name: 'frozen', description: '', memory: false, quiesce: false })
   const frozen = join(folder, 'disks/disk0.qcow2')
   const before = await machines.get(id)
-  const reaching = join(library.data, 'reaching.qcow2')
+  const reaching = join(at.library.data, 'reaching.qcow2')
   await qemuImg('create', '-q', '-f', 'qcow2', '-b', '/etc/passwd', '-F', 'raw', '-u', reaching, '1M')
-  await expect(add({ kind: 'use', path: join(library.data, 'missing.qcow2'), format: 'qcow2' })).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' })
+  await expect(add({ kind: 'use', path: join(at.library.data, 'missing.qcow2'), format: 'qcow2' })).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' })
   await expect(add({ kind: 'use', path: 'relative.qcow2', format: 'qcow2' })).rejects.toMatchObject({ code: 'INVALID_INPUT' })
   await expect(add({ kind: 'use', path: reaching, format: 'qcow2' })).rejects.toMatchObject({ code: 'BACKING_FILE_OUTSIDE' })
   await expect(add({ kind: 'copy', path: reaching, format: 'qcow2' })).rejects.toMatchObject({ code: 'BACKING_FILE_OUTSIDE' })
@@ -84,8 +70,8 @@ test('what can’t be used is refused with all faults, and nothing is left of it
 })
 
 test('the file of a disk that a snapshot reads from stays, whatever is asked for', async () => {
-  const [id = ''] = await addMachines(library, [{ name: 'One', definition: { disks: [] } }])
-  await using open = await OpenLibrary.open(programs, library)
+  const [id = ''] = await addMachines(at.library, [{ name: 'One', definition: { disks: [] } }])
+  await using open = await OpenLibrary.open(at.programs, at.library)
   const { machines, hardware, snapshots } = open.calls
   await hardware.addDisk(id, { ...adding, source: { kind: 'new', sizeBytes: 16 * MiB } })
   const { folder } = await machines.get(id)
@@ -98,4 +84,35 @@ test('the file of a disk that a snapshot reads from stays, whatever is asked for
   expect(await readdir(join(folder, 'disks'))).toContain('disk0.qcow2')
   await snapshots.revert(id, { snapshotId, memory: false, keepPresent: null, start: false })
   expect((await machines.get(id)).definition.disks).toHaveLength(1)
+})
+
+test('a host that is killed while a disk is added leaves a machine with its disk, or without any trace of it', async () => {
+  const raw = join(at.library.data, 'outside.raw')
+  await writeFile(raw, 'content of the image')
+  await truncate(raw, 4 * MiB)
+  const add = { ...adding, source: { kind: 'copy', path: raw, format: 'raw' } } as const
+  const filesOf = async (folder: string): Promise<string[]> => readdir(join(folder, 'disks')).catch(() => [])
+  for (const [index, name] of ['hardware:disk-begun', 'hardware:disk-made', 'hardware:disk-named', 'hardware:remembered', 'hardware:definition-changed'].entries()) {
+    const [id = ''] = await addMachines(at.library, [{ name, definition: { disks: [] } }])
+    const isWanted = name === 'hardware:definition-changed'
+    await using host = await HostProcess.start(at.programs, at.library)
+    await host.holdAt({ index, name }, ({ hardware }) => hardware.addDisk(id, add))
+    const { folder } = await host.get(id)
+    if (index >= 2) expect(await filesOf(folder)).toEqual(['disk0.qcow2'])
+    await host.kill()
+    await using open = await OpenLibrary.open(at.programs, at.library)
+    const { machines, hardware, snapshots } = open.calls
+    expect(await filesOf(folder), name).toEqual(isWanted ? ['disk0.qcow2'] : [])
+    expect((await machines.get(id)).definition.disks.map((disk) => disk.id)).toEqual(isWanted ? ['disk0'] : [])
+    expect((await snapshots.tree(id)).orphans).toEqual([])
+    expect(await readFile(raw, 'latin1')).toMatch(/^content of the image\0+$/u)
+    if (!isWanted) await hardware.addDisk(id, add)
+    expect((await machines.get(id)).definition.disks).toMatchObject([{ id: 'disk0', image: { path: 'disks/disk0.qcow2' } }])
+    await qemuImg('compare', '-f', 'raw', '-F', 'qcow2', raw, join(folder, 'disks/disk0.qcow2'))
+    // Nor does a later host take it for left over.
+    await open.close()
+    await using later = await OpenLibrary.open(at.programs, at.library)
+    expect(await filesOf(folder)).toEqual(['disk0.qcow2'])
+    expect(later.defects).toEqual([])
+  }
 })

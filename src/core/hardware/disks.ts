@@ -1,9 +1,9 @@
-import { lstat, realpath, rename, rm } from 'node:fs/promises'
+import { lstat, realpath } from 'node:fs/promises'
 import { basename, isAbsolute, relative, sep } from 'node:path'
 import { isRingsideError, RingsideError } from '@shared/errors'
 import type { Disk, HardwareDifference, MachineHardware, NewDisk, RemoveDisk } from '@shared/model'
 import type { JobReporter } from '../app/services'
-import { fileError, isDiskFull, makeFolder, syncFolder } from '../config'
+import { fileError, isDiskFull, makeFolder } from '../config'
 import { newDiskOptions } from '../creation'
 import { checkImage } from '../engine/qemu'
 import { noting } from '../images'
@@ -28,7 +28,7 @@ import { issuesOf } from './issues'
 const emptyDiskBytes = 2 ** 20
 
 /**
- * Adds a disk to a machine that the caller holds. Its file has its name only when it is whole; a failure or a cut leaves nothing that the machine has for its own.
+ * Adds a disk to a machine that the caller holds. Its file has its name only when it is whole, and is removed after a failure or a cut unless `machine.json` names it.
  * Throws `INVALID_INPUT` and the like for an image that can't be used, `DISK_FULL`, `CANCELLED`, `DISK_IN_USE`.
  */
 export async function addDisk(work: HardwareWork, request: NewDisk, reporter: JobReporter): Promise<HardwareDifference[]> {
@@ -36,7 +36,7 @@ export async function addDisk(work: HardwareWork, request: NewDisk, reporter: Jo
   reporter.report(null, 'Looking at the machine')
   const stored = hardwareOf(held.stored.definition)
   const id = freeDiskId([stored, ...(held.run === null ? [] : [held.run.definition])])
-  const { image, format, made } = await imageFor(work, id, request, reporter)
+  const { image, format, partial } = await imageFor(work, id, request, reporter)
   const disk: Disk = {
     id, image, format, encrypted: request.encrypted ?? false, bus: request.bus, readOnly: request.readOnly, cache: 'auto', discard: true, detectZeroes: 'auto', aio: 'auto', serial: null, limits: null, slot: null,
   }
@@ -49,8 +49,10 @@ export async function addDisk(work: HardwareWork, request: NewDisk, reporter: Jo
     return differences
   } catch (error) {
     // Only what nobody names: a plug that failed halfway may have left it in the machine.
-    if (made !== null && !held.stored.definition.disks.some((other) => other.id === id)) await rm(made, { force: true }).catch(() => undefined)
+    if (partial !== null && !held.stored.definition.disks.some((other) => other.id === id)) await work.context.unfinished.discard(partial)
     throw error
+  } finally {
+    if (partial !== null) await work.context.unfinished.end(partial)
   }
 }
 
@@ -60,7 +62,7 @@ export function freeDiskId(machines: readonly Pick<MachineHardware, 'disks' | 'c
   for (let number = 0; ; number += 1) if (!taken.has(`disk${String(number)}`)) return `disk${String(number)}`
 }
 
-interface DiskImage { image: Disk['image']; format: Disk['format']; made: string | null }
+interface DiskImage { image: Disk['image']; format: Disk['format']; /** Under what it is noted as nobody’s yet; null: it was there before. */ partial: string | null }
 
 async function imageFor(work: HardwareWork, id: string, { source, encrypted = false }: NewDisk, reporter: JobReporter): Promise<DiskImage> {
   const { folder } = work.held.stored.paths
@@ -76,7 +78,7 @@ async function imageFor(work: HardwareWork, id: string, { source, encrypted = fa
   const path = await existing(source.path)
   if (source.kind === 'use') {
     const own = await ownPathOf(folder, path)
-    return { image: own === null ? { kind: 'external', path: source.path } : { kind: 'own', path: own }, format: source.format, made: null }
+    return { image: own === null ? { kind: 'external', path: source.path } : { kind: 'own', path: own }, format: source.format, partial: null }
   }
   const tool = await work.context.snapshots.imageTool()
   const { library } = work.context.snapshots
@@ -93,7 +95,7 @@ async function imageFor(work: HardwareWork, id: string, { source, encrypted = fa
   )
 }
 
-/** Fills a file that has a temporary name and gives it its real one. Nothing is left of what failed or was cancelled. */
+/** Fills a file that has a temporary name and gives it its real one. Nothing is left of what failed or was cancelled; otherwise the caller notes when the machine has it. */
 async function makeOwn(work: HardwareWork, id: string, reporter: JobReporter, neededBytes: number, fill: (target: string) => Promise<void>): Promise<DiskImage> {
   const { paths } = work.held.stored
   await makeFolder(paths.disksFolder)
@@ -106,19 +108,17 @@ async function makeOwn(work: HardwareWork, id: string, reporter: JobReporter, ne
     reporter.signal.throwIfAborted()
     await work.context.atStep('hardware:disk-made')
     await syncFile(partial)
-    await rename(partial, target)
-    await syncFolder(paths.disksFolder)
+    await work.context.unfinished.name(partial, target)
     await work.context.atStep('hardware:disk-named')
   } catch (error) {
+    await work.context.unfinished.discard(partial)
     if (reporter.signal.aborted) throw new RingsideError('CANCELLED', `Adding a disk to “${work.held.stored.definition.name}” was cancelled; nothing was changed.`, {}, { cause: error })
     if (isDiskFull(error)) {
       throw new RingsideError('DISK_FULL', `The drive became full while the disk was made; the machine is as it was: ${paths.folder}`, { path: paths.folder, hint: `Free some space there, then try again; ${bytesInWords(neededBytes)} may be needed.` }, { cause: error })
     }
     throw fileError(error, target, 'written')
-  } finally {
-    await work.context.unfinished.end(partial)
   }
-  return { image: { kind: 'own', path: own }, format: 'qcow2', made: target }
+  return { image: { kind: 'own', path: own }, format: 'qcow2', partial }
 }
 
 async function freeFile(folder: string, id: string): Promise<string> {

@@ -72,6 +72,12 @@ export async function readCatalogue(context: ImageContext): Promise<Catalogue> {
   return builder.finish(surveys)
 }
 
+/** Whether anybody has an image for theirs; null: nothing is known of it. @param path absolute */
+export async function isNeeded(context: ImageContext, path: string): Promise<boolean | null> {
+  const found = (await readCatalogue(context)).images.get(await realpath(path))
+  return found === undefined ? null : found.users.length > 0 || found.plugs.length > 0 || found.readers.length > 0
+}
+
 class Builder {
   readonly #drafts = new Map<string, Draft>()
   readonly #places = new RealPlaces()

@@ -7,6 +7,7 @@ import { isDiskFull, makeFolder } from '../config'
 import { bytesInWords } from '../storage'
 import type { HeldMachine } from '../machine/held-machine'
 import type { AtWork } from './at-work'
+import { isNeeded } from './catalogue'
 import { CheckRecords } from './check-records'
 import type { ImageContext } from './context'
 import { encryptDisk } from './encrypt'
@@ -45,7 +46,7 @@ export class ImageService implements Images {
   async start(): Promise<void> {
     await rm(this.#context.temporaryFolder, { recursive: true, force: true }).catch(() => undefined)
     await settleMoves(this.#context)
-    await this.#context.unfinished.clear()
+    await this.#context.unfinished.clear((path) => isNeeded(this.#context, path))
   }
 
   overview(): Promise<StorageOverview> {

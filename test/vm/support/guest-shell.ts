@@ -4,12 +4,17 @@ import { guestPrompt, guestReady } from './initrd'
 import { SerialSession } from './serial-session'
 
 let questions = 0
+/** The last answer of each machine. */
+const answers = new Map<string, string>()
 
 /** The shell of a guest, by its serial port. Each question has a mark of its own, as a console opens with its past. */
 export class GuestShell {
-  constructor(private readonly session: SerialSession) {}
+  constructor(private readonly session: SerialSession, private readonly id: string) {}
 
+  /** Waits until it has booted since it was last asked something: before, what is typed can be lost. */
   async booted(): Promise<void> {
+    const last = answers.get(this.id)
+    if (last !== undefined) await this.session.waitFor(last)
     await this.session.waitFor(guestReady)
     await this.session.waitFor(guestPrompt)
   }
@@ -17,7 +22,8 @@ export class GuestShell {
   async ask(command: string): Promise<string> {
     const mark = `answer-${String(++questions)}`
     this.session.sendLine(`echo ${mark}'='"$(${command})"';'`)
-    const [, text = ''] = new RegExp(`${mark}=([^;]*);`).exec(await this.session.waitFor(new RegExp(`${mark}=[^;]*;`))) ?? []
+    const [answer = '', text = ''] = new RegExp(`${mark}=([^;]*);`).exec(await this.session.waitFor(new RegExp(`${mark}=[^;]*;`))) ?? []
+    answers.set(this.id, answer)
     return text.replaceAll('\r\n', '\n')
   }
 
@@ -31,7 +37,7 @@ export async function atShell<Result>(open: { openConsole(id: string, kind: 'ser
   const stream = await open.openConsole(id, 'serial')
   using session = new SerialSession(stream)
   try {
-    return await talk(new GuestShell(session))
+    return await talk(new GuestShell(session, id))
   } finally {
     stream.destroy()
   }

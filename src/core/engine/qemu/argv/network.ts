@@ -20,7 +20,12 @@ const drivers: Record<NicModel, { driver: string; express: boolean }> = {
 /** Cards that were there before anything was plugged in. */
 export function addNics(list: ArgumentList, pci: PciBus, definition: Pick<MachineDefinition, 'nics' | 'boot' | 'emptyPlaces'>): void {
   const { nics, boot } = definition
-  const places = new PlacesInOrder(emptyPlacesOf(definition, 'nic'), () => { pci.expressPlace() })
+  let left = 0
+  const places = new PlacesInOrder(emptyPlacesOf(definition, 'nic'), () => {
+    // QEMU counts user-mode networks as they come, and saved memory knows each by its number [net/slirp.c: register_savevm_live].
+    list.add('-netdev', json({ type: 'user', id: `sys-left${String(left++)}` }))
+    pci.expressPlace()
+  })
   for (const nic of nics) {
     if (pci.isPlugged(nic, isExpressNic(nic))) continue
     if (nic.slot === null) places.take()

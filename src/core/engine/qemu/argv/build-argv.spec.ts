@@ -183,6 +183,13 @@ test('the thread of the disks is there where it is wanted', () => {
   expect([linesOf('auto', 'kvm'), linesOf('off', 'kvm'), linesOf('auto', 'tcg'), linesOf('off', 'tcg')]).toEqual([['iothread', 'iothread'], [], ['ioeventfd'], ['ioeventfd']])
 })
 
+test('where a card of the start has left, its network and its port stay, so that saved memory finds the others by their numbers', () => {
+  const [card] = desktop.nics ?? []
+  const { argv } = buildArgv(argvInput({ ...desktop, emptyPlaces: [{ kind: 'nic', at: 0 }] }))
+  expect(argv.filter((_, index) => argv[index - 1] === '-netdev')).toEqual(['{"type":"user","id":"sys-left0"}', `{"type":"user","id":"${card?.id ?? ''}"}`])
+  expect(buildArgv(argvInput(desktop)).argv.filter((word) => word.includes('sys-left'))).toEqual([])
+})
+
 test('graphics that this computer’s processor draws', () => {
   expectGolden('accelerated-graphics', argvInput({ ...desktop, display: { model: 'virtio-vga', acceleration3d: true } }, { qemu: wholeQemu }))
 })

@@ -187,6 +187,24 @@ export async function removeParts(machine: Pick<LiveMachine, 'qmp' | 'definition
   }
 }
 
+/** What a change takes out: a device by its id, or `processor`, which no device is called; null: nothing. */
+export function leavingBy(change: LiveChange): string | null {
+  switch (change.kind) {
+    case 'unplugDisk':
+    case 'unplugNic':
+    case 'unplugUsb':
+    case 'unplugFolder':
+    case 'unplugPci':
+      return change.id
+    case 'unplugVsock':
+      return vsockId
+    case 'unplugProcessor':
+      return 'processor'
+    default:
+      return null
+  }
+}
+
 /** The change by which a device is gone that the guest let go of; null: it is none of the machine’s, or nobody waits for a guest to let go of such. */
 export function departureOf({ disks, nics, sharedFolders, pciDevices, vsock }: MachineDefinition, id: string): Departure | null {
   const lists = [['unplugDisk', disks], ['unplugNic', nics], ['unplugFolder', sharedFolders], ['unplugPci', pciDevices]] as const

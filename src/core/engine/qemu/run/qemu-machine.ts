@@ -4,7 +4,6 @@ import { RingsideError } from '@shared/errors'
 import type { Disk, MachineDefinition, MetricsSample } from '@shared/model'
 import type { BackupOrder, BackupTaken, DiskCopy, EngineEvent, LaunchPlan, PullRequest, RunningMachine, SavedRun, SnapshotOrder, SnapshotTaken, TrackedDisk } from '../../engine'
 import { type LiveChange, withLiveChange } from '../../live-change'
-import { vsockId } from '../argv'
 import { connectEndpoint } from '../endpoint'
 import { groupOf, removeGroup } from '../process/control-groups'
 import { timeGroup } from './first-settings'
@@ -26,11 +25,12 @@ import { keepMarks, readDrives, readTracked } from './marks'
 import { DiskMove, diskFiles, keptByRecord, withMovedDisks } from './move-disk'
 import { pullLayer } from './pull-layer'
 import { resizeDisk } from './resize-disk'
-import { departureOf, makeLiveChange, recoverHardware, removeParts } from './live-changes'
+import { departureOf, leavingBy, makeLiveChange, recoverHardware, removeParts } from './live-changes'
 import type { LiveMachine } from './live-devices'
 import { pluggedProcessors } from './processors'
 import { recoverRun } from './recover-run'
 import type { RunFiles } from './run-files'
+import { watchTpm } from './watch-tpm'
 import { watchdogNote } from './watchdog-note'
 import type { SharedFolders } from './shared-folders'
 import { saveState } from './save-state'
@@ -55,8 +55,6 @@ export interface MachineParts {
 
 /** How long QEMU may take to end after it was asked to, flushing its disks, before it is killed. */
 const quitPatienceMs = 10_000
-/** How long a TPM may be gone before QEMU, when that ends. */
-const tpmLastsMs = 1_500
 
 /** One running QEMU machine. Made by the engine; see `RunningMachine` for the contract. */
 export class QemuMachine implements RunningMachine {
@@ -78,7 +76,7 @@ export class QemuMachine implements RunningMachine {
   #hold: GuestHold | null = null
   /** The disk that is being moved. */
   #move: { disk: string; copy: DiskMove } | null = null
-  /** The device that is being taken out; `processor`, which no device is called, for a processor. */
+  /** What is being taken out, as `leavingBy` names it. */
   #changing: string | null = null
   #asked = false
   #released = false
@@ -95,7 +93,7 @@ export class QemuMachine implements RunningMachine {
     this.#listen(parts.qmp)
     parts.folders.watch((sentence) => { this.addNote(sentence) })
     void parts.qemu.exited.then(() => this.#end())
-    if (parts.plan.definition.tpm !== null) this.#watchTpm()
+    if (parts.plan.definition.tpm !== null) void watchTpm(parts, () => this.#released, (sentence) => { this.addNote(sentence) })
   }
 
   get qemuPid(): number {
@@ -321,7 +319,7 @@ export class QemuMachine implements RunningMachine {
 
   async changeHardware(change: LiveChange): Promise<void> {
     if (this.#hold !== null) throw new RingsideError('ILLEGAL_STATE', 'The machine is being saved, or a snapshot of it taken.', { state: 'saving' })
-    this.#changing = change.kind === 'unplugDisk' || change.kind === 'unplugNic' || change.kind === 'unplugUsb' || change.kind === 'unplugFolder' || change.kind === 'unplugPci' ? change.id : change.kind === 'unplugVsock' ? vsockId : change.kind === 'unplugProcessor' ? 'processor' : null
+    this.#changing = leavingBy(change)
     try {
       await makeLiveChange(this.#live, change)
       this.#nowHas(withLiveChange(this.#parts.plan.definition, change))
@@ -483,17 +481,6 @@ export class QemuMachine implements RunningMachine {
     } catch (error) {
       if (qemu.exit === null) this.addNote(`The connection to QEMU broke and can't be made again: ${wordsOf(error)} Powering the machine off ends it.`)
     }
-  }
-
-  /** It ends with QEMU, and not before. The guest goes on without it, and its commands to it fail. */
-  #watchTpm(): void {
-    const { qemu, tpm } = this.#parts
-    void (tpm?.ended ?? Promise.resolve()).then(async () => {
-      // As a rule QEMU is about to be gone.
-      if (this.#released || (await qemu.exitedWithin(tpmLastsMs))) return
-      const words = await tpm?.lastWords()
-      this.addNote(`The machine’s TPM (swtpm) has ended while the guest runs, which can’t use it until the machine is shut down and started again.${words === undefined || words === '' ? '' : ` Its last words: ${words.split('\n').at(-1) ?? ''}`}`)
-    })
   }
 
   async #end(): Promise<void> {

@@ -60,11 +60,11 @@ async function plain(): Promise<string[]> {
 }
 
 /**
- * The quickest of what was tried that gives nothing of safety away. Under software emulation that is without an I/O thread and without a trip through the main loop for each request, and with a card
+ * The quickest of what was tried. Under software emulation that is without an I/O thread and without a trip through the main loop for each request, and with a card
  * that cuts packets and adds checksums itself: behind QEMU's user-mode network virtio leaves both to the guest.
  */
 async function tuned(accelerator: string): Promise<string[]> {
-  await qemuImg('create', '-q', '-f', 'qcow2', folder.in('tuned.qcow2'), `${String(diskGiB)}G`)
+  await qemuImg('create', '-q', '-f', 'qcow2', '-o', 'lazy_refcounts=on', folder.in('tuned.qcow2'), `${String(diskGiB)}G`)
   const isEmulated = accelerator === 'tcg'
   const cache = 'cache.direct=on,cache.no-flush=off'
   return [

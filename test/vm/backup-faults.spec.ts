@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import type { Backup } from '@shared/model'
 import { BackupBench, kinds } from './support/backup-bench'
 import { assembleLedgerDisk, emptyLedgerDisk } from './support/ledger-guest'
-import { diskMachine, LedgerConsole, ledgerMachine } from './support/ledger-machines'
+import { bareHardware, diskMachine, LedgerConsole, ledgerMachine } from './support/ledger-machines'
 import { OpenLibrary } from './support/open-library'
 import { inParallel } from './support/parallel'
 import { addMachines, HostProcess, type NewMachine } from './support/real-host'
@@ -19,10 +19,9 @@ import { useLibrary } from './support/test-library'
 
 const at = useLibrary()
 const mebibyte = 2 ** 20
-const bare = { display: { model: 'none' }, pointer: 'ps2', guestAgent: false, clipboard: false, randomNumbers: false, balloon: false } as const
 
 /** The rest of its second disk is full of what can't be compressed. */
-const noisyMachine = (name: string): NewMachine => diskMachine(name, [assembleLedgerDisk(), new Uint8Array(Buffer.concat([emptyLedgerDisk(), randomBytes(24 * mebibyte)]))], bare)
+const noisyMachine = (name: string): NewMachine => diskMachine(name, [assembleLedgerDisk(), new Uint8Array(Buffer.concat([emptyLedgerDisk(), randomBytes(24 * mebibyte)]))], bareHardware)
 
 /** Takes the room of a drive, but for so many bytes. */
 async function fill(drive: SmallDrive, restBytes: number): Promise<void> {

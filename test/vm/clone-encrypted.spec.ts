@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { dataPaths } from '@core/library'
 import type { CloneRequest } from '@shared/model'
-import { leaksOf, passphrase, plainParts } from './support/encrypted-machines'
+import { codeOf, leaksOf, passphrase, plainParts } from './support/encrypted-machines'
 import { request } from './support/clone-machines'
 import { assembleLedgerDisk } from './support/ledger-guest'
-import { diskMachine, LedgerConsole } from './support/ledger-machines'
+import { bareHardware, diskMachine, workInLedger } from './support/ledger-machines'
 import { OpenLibrary } from './support/open-library'
 import { addMachines, HostProcess } from './support/real-host'
 import { useLibrary } from './support/test-library'
@@ -15,31 +15,19 @@ import { useLibrary } from './support/test-library'
 
 const at = useLibrary()
 
-const bare = { display: { model: 'none' }, pointer: 'ps2', guestAgent: false, clipboard: false, randomNumbers: false, balloon: false } as const
 const other = 'seven green apples, and a pear'
 const machinesFolder = (): string => dataPaths(at.library.data).library
-const codeOf = (work: Promise<unknown>): Promise<string> => work.then(() => 'done', (error: { code?: string; message: string }) => error.code ?? error.message)
-
-/** Lets the guest write, and compare its disk with its memory. @returns its last number */
-async function work(open: OpenLibrary, id: string): Promise<number> {
-  await open.calls.machines.start(id)
-  using console = await LedgerConsole.open(open, id)
-  await console.write(4)
-  const last = await console.verify()
-  await open.calls.machines.powerOff(id)
-  return last
-}
 
 test('a machine with snapshots and a linked clone is encrypted by a full clone, which gets another key by another one, and is plain by a third', async () => {
-  const [id = ''] = await addMachines(at.library, [diskMachine('plain', [assembleLedgerDisk()], bare)])
+  const [id = ''] = await addMachines(at.library, [diskMachine('plain', [assembleLedgerDisk()], bareHardware)])
   await using open = await OpenLibrary.open(at.programs, at.library)
   const { machines, encryption, snapshots, clones, images } = open.calls
   const { folder, definition } = await machines.get(id)
   const disk = join(folder, definition.disks[0]?.image.path ?? '')
-  const early = await work(open, id)
+  const early = await workInLedger(open, id)
   const { id: snapshotId } = await snapshots.take(id, { name: 'Before', description: '', memory: false, quiesce: false })
   await clones.clone(request(id, 'linked', { kind: 'linked', snapshotId }))
-  const last = await work(open, id)
+  const last = await workInLedger(open, id)
 
   await encryption.setPassphrase(id, null, passphrase, false)
   const present = join(folder, (await machines.get(id)).definition.disks[0]?.image.path ?? '')
@@ -54,9 +42,9 @@ test('a machine with snapshots and a linked clone is encrypted by a full clone, 
     expect(await plainParts(made.folder)).toEqual([])
   }
   // The key is at hand for whoever has just made it, and gone with the run.
-  expect(await work(open, encrypted)).toBeGreaterThan(last)
+  expect(await workInLedger(open, encrypted)).toBeGreaterThan(last)
   expect(await codeOf(machines.start(encrypted))).toBe('KEY_REQUIRED')
-  const branchLast = await work(open, branch)
+  const branchLast = await workInLedger(open, branch)
   expect(branchLast).toBeGreaterThan(early)
   expect(branchLast).toBeLessThan(last + 4)
 
@@ -70,20 +58,20 @@ test('a machine with snapshots and a linked clone is encrypted by a full clone, 
   expect(await encryption.reveal(anew, other)).not.toBe(await encryption.reveal(encrypted, passphrase))
   const keys = [passphrase, other, await encryption.reveal(anew, other), await encryption.reveal(encrypted, passphrase)]
   await encryption.lock(encrypted)
-  expect(await work(open, anew)).toBeGreaterThan(last + 4)
+  expect(await workInLedger(open, anew)).toBeGreaterThan(last + 4)
   expect((await machines.get(plain)).definition.disks).toMatchObject([{ encrypted: false }])
   expect(await readdir((await machines.get(plain)).folder)).not.toContain('encryption.json')
-  expect(await work(open, plain)).toBeGreaterThan(last + 4)
+  expect(await workInLedger(open, plain)).toBeGreaterThan(last + 4)
 
   // The original is as it was, and goes on.
   expect((await readFile(disk)).readUInt32BE(32)).toBe(0)
-  expect(await work(open, id)).toBeGreaterThan(last)
+  expect(await workInLedger(open, id)).toBeGreaterThan(last)
   expect(await leaksOf(keys, [at.library.data, at.library.runtime])).toEqual([])
   expect(open.defects).toEqual([])
 }, 300_000)
 
 test('a host that is killed while a clone is encrypted leaves nothing of it', async () => {
-  const [id = ''] = await addMachines(at.library, [diskMachine('plain', [assembleLedgerDisk()], bare)])
+  const [id = ''] = await addMachines(at.library, [diskMachine('plain', [assembleLedgerDisk()], bareHardware)])
   const wanted: CloneRequest = request(id, 'encrypted', { encryption: { passphrase, remember: false } })
   const before = await readdir(machinesFolder())
   {
@@ -94,5 +82,5 @@ test('a host that is killed while a clone is encrypted leaves nothing of it', as
   await using open = await OpenLibrary.open(at.programs, at.library)
   expect(await readdir(machinesFolder())).toEqual(before)
   const clone = await open.calls.clones.clone(wanted)
-  expect(await work(open, clone)).toBeGreaterThan(0)
+  expect(await workInLedger(open, clone)).toBeGreaterThan(0)
 }, 300_000)

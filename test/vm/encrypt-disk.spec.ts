@@ -2,9 +2,9 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { OldFile } from '@shared/model'
-import { passphrase, plainParts } from './support/encrypted-machines'
+import { codeOf, passphrase, plainParts } from './support/encrypted-machines'
 import { assembleLedgerDisk } from './support/ledger-guest'
-import { diskMachine, LedgerConsole } from './support/ledger-machines'
+import { bareHardware, diskMachine, workInLedger } from './support/ledger-machines'
 import { OpenLibrary } from './support/open-library'
 import { addMachines, HostProcess, type NewMachine } from './support/real-host'
 import { StepHooks, type Step } from './support/step-hooks'
@@ -14,19 +14,7 @@ import { useLibrary } from './support/test-library'
 
 const at = useLibrary()
 
-const bare = { display: { model: 'none' }, pointer: 'ps2', guestAgent: false, clipboard: false, randomNumbers: false, balloon: false } as const
-const plainMachine = (name: string): NewMachine => diskMachine(name, [assembleLedgerDisk()], bare)
-const codeOf = (work: Promise<unknown>): Promise<string> => work.then(() => 'done', (error: { code?: string; message: string }) => error.code ?? error.message)
-
-/** Lets the guest write, and compare its disk with its memory. @returns its last number */
-async function work(open: OpenLibrary, id: string): Promise<number> {
-  await open.calls.machines.start(id)
-  using console = await LedgerConsole.open(open, id)
-  await console.write(4)
-  const last = await console.verify()
-  await open.calls.machines.powerOff(id)
-  return last
-}
+const plainMachine = (name: string): NewMachine => diskMachine(name, [assembleLedgerDisk()], bareHardware)
 
 async function rewrite({ calls: { machines, images } }: Pick<OpenLibrary, 'calls'>, id: string, kind: 'encrypt' | 'decrypt', original: OldFile): Promise<void> {
   const { definition, folder } = await machines.get(id)
@@ -47,7 +35,7 @@ test('the disk of a machine is encrypted and decrypted, and its guest finds all 
   await machines.start(id)
   expect(await codeOf(rewrite(open, id, 'encrypt', 'keep'))).toBe('DISK_IN_USE')
   await machines.powerOff(id)
-  const first = await work(open, id)
+  const first = await workInLedger(open, id)
 
   expect(await codeOf(rewrite(open, id, 'encrypt', 'keep'))).toBe('KEY_REQUIRED')
   await encryption.unlock(id, passphrase, false)
@@ -56,7 +44,7 @@ test('the disk of a machine is encrypted and decrypted, and its guest finds all 
   expect(await files()).toEqual(['disk0-2.qcow2', 'disk0.qcow2'])
   // Only what was kept can be read.
   expect(await plainParts(folder)).toEqual(['disks/disk0.qcow2'])
-  const second = await work(open, id)
+  const second = await workInLedger(open, id)
   expect(second).toBeGreaterThan(first)
   expect(await codeOf(rewrite(open, id, 'encrypt', 'keep'))).toBe('ILLEGAL_STATE')
 
@@ -70,7 +58,7 @@ test('the disk of a machine is encrypted and decrypted, and its guest finds all 
   expect(await plainParts(folder)).toHaveLength(2)
   expect(await files()).toHaveLength(2)
   await encryption.lock(id)
-  expect(await work(open, id)).toBeGreaterThan(second)
+  expect(await workInLedger(open, id)).toBeGreaterThan(second)
   expect(open.defects).toEqual([])
 }, 300_000)
 
@@ -107,7 +95,7 @@ test('the host is killed at each step of it: one file is the disk, encrypted or 
     // Just before and just after the disk is another one; the rest would take long and come to the same.
     if (name !== 'move:named' && name !== 'move:recorded') continue
     await encryption.unlock(id, passphrase, false)
-    expect(await work(open, id), name).toBeGreaterThan(0)
+    expect(await workInLedger(open, id), name).toBeGreaterThan(0)
   }
   expect(open.defects).toEqual([])
 }, 300_000)

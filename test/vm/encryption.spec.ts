@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { memoryIsPlain, type CloneRequest } from '@shared/model'
-import { encryptedLedgerMachine, leaksOf, passphrase, plainParts } from './support/encrypted-machines'
+import { codeOf, encryptedLedgerMachine, leaksOf, passphrase, plainParts } from './support/encrypted-machines'
 import { LedgerConsole } from './support/ledger-machines'
 import { OpenLibrary } from './support/open-library'
 import { addMachines } from './support/real-host'
@@ -13,7 +13,6 @@ import { useLibrary } from './support/test-library'
 const at = useLibrary()
 
 const taking = { description: '', memory: false, quiesce: false }
-const codeOf = (work: Promise<unknown>): Promise<string> => work.then(() => 'done', (error: { code?: string; message: string }) => error.code ?? error.message)
 const cloning = (id: string, name: string, kind: CloneRequest['kind']): CloneRequest => ({ id, name, kind, snapshotId: null, warm: false })
 
 /** Lets the guest write, and compare its disk with its memory. @returns its last number */

@@ -6,7 +6,7 @@ import { createImageTool } from '@core/engine/qemu'
 import { dataPaths } from '@core/library'
 import { checksumIn, type CreateMachineRequest, type DiskWork } from '@shared/model'
 import { qemuProgram } from './support/bare-qemu'
-import { digestOfEncrypted, leaksOf, passphrase as ownPassphrase } from './support/encrypted-machines'
+import { codeOf, digestOfEncrypted, leaksOf, passphrase as ownPassphrase } from './support/encrypted-machines'
 import { makeForeignImage } from './support/foreign-images'
 import { OpenLibrary } from './support/open-library'
 import { HostProcess } from './support/real-host'
@@ -21,7 +21,6 @@ const at = useLibrary()
 const MiB = 2 ** 20
 const theirs = 'écluse et pont-levis'
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
-const codeOf = (work: Promise<unknown>): Promise<string> => work.then(() => 'done', (error: { code?: string; message: string }) => error.code ?? error.message)
 const hashOf = async (path: string): Promise<string> => sha256(await readFile(path))
 /** Nothing in it can be made smaller. */
 const noise = (mebibytes: number): Buffer => Buffer.concat([Buffer.alloc(510), Buffer.from([0x55, 0xaa]), randomBytes(mebibytes * MiB - 512)])

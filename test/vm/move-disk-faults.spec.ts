@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { isRingsideError } from '@shared/errors'
 import { isLive } from '@shared/model'
 import { emptyLedgerDisk, assembleLedgerDisk, readCutLedger, readLedger } from './support/ledger-guest'
-import { diskMachine, LedgerConsole } from './support/ledger-machines'
+import { bareHardware, diskMachine, LedgerConsole } from './support/ledger-machines'
 import { OpenLibrary } from './support/open-library'
 import { inParallel } from './support/parallel'
 import { addMachines, HostProcess, type NewMachine } from './support/real-host'
@@ -25,13 +25,12 @@ interface Case { label: string; victim: Victim; step: Step; id: string }
 /** `out`: of the machine's folder, running. `in`: into it, off. */
 type Way = 'out' | 'in'
 
-const bare = { display: { model: 'none' }, pointer: 'ps2', guestAgent: false, clipboard: false, randomNumbers: false, balloon: false } as const
 
 const outside = (name: string): string => join(at.library.data, 'elsewhere', `${name.replaceAll(' ', '-')}.qcow2`)
 
 /** Its second disk is the one that moves. */
 function machineFor(way: Way, name: string): NewMachine {
-  const made = diskMachine(name, [assembleLedgerDisk(), emptyLedgerDisk()], bare)
+  const made = diskMachine(name, [assembleLedgerDisk(), emptyLedgerDisk()], bareHardware)
   if (way === 'out') return made
   const [first, second] = made.definition?.disks ?? []
   if (first === undefined || second === undefined) throw new Error('The machine has two disks.')

@@ -2,12 +2,11 @@ import { readFile, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { RevertRequest, SnapshotManifest } from '@shared/model'
+import { atShellOf, GuestShell } from './support/guest-shell'
 import { linuxGuest } from './support/guests'
-import { guestPrompt, guestReady } from './support/initrd'
 import { LedgerConsole, ledgerMachine } from './support/ledger-machines'
 import { OpenLibrary } from './support/open-library'
 import { addMachines, type NewMachine } from './support/real-host'
-import { SerialSession } from './support/serial-session'
 import { checkImages, digests, ledgerOf, readDisks, readManifest, readSnapshot } from './support/sound-machine'
 import { qemuImg, run } from './support/storage-host'
 import { useLibrary } from './support/test-library'
@@ -41,41 +40,7 @@ async function linuxMachine(definition: NewMachine['definition'] = {}): Promise<
   }
 }
 
-/** Talks with the shell of the machine's Linux, from its boot on or in the middle of its life. */
-async function atShell<Result>(open: OpenLibrary, id: string, talk: (shell: Shell) => Promise<Result>): Promise<Result> {
-  const stream = await open.openConsole(id, 'serial')
-  using session = new SerialSession(stream)
-  try {
-    return await talk(new Shell(session, id))
-  } finally {
-    stream.destroy()
-  }
-}
-
-let questions = 0
-/** The last answer of each machine. */
-const answers = new Map<string, string>()
-
-class Shell {
-  constructor(private readonly session: SerialSession, private readonly id: string) {}
-
-  /** Waits until it has booted since it was last asked something: a console opens with its past. */
-  async booted(): Promise<void> {
-    const last = answers.get(this.id)
-    if (last !== undefined) await this.session.waitFor(last)
-    await this.session.waitFor(guestReady)
-    await this.session.waitFor(guestPrompt)
-  }
-
-  /** What a command prints. Each question has a mark of its own, as a console opens with its past. */
-  async ask(command: string): Promise<string> {
-    const mark = `answer-${String(++questions)}`
-    this.session.sendLine(`echo ${mark}'='"$(${command})"';'`)
-    const [answer = '', text = ''] = new RegExp(`${mark}=([^;]*);`).exec(await this.session.waitFor(new RegExp(`${mark}=[^;]*;`))) ?? []
-    answers.set(this.id, answer)
-    return text.replaceAll('\r\n', '\n')
-  }
-
+class KeeperShell extends GuestShell {
   /** Lets it keep so many files more than it has. @returns how many it has then */
   async keep(more: number): Promise<number> {
     const until = Number(await this.ask('cat /run/files 2>/dev/null || echo 0')) + more
@@ -101,7 +66,7 @@ test('a running Linux goes back to the instant of its snapshot, its count and it
   await using open = await OpenLibrary.open(at.programs, at.library)
   const { machines, snapshots, clones } = open.calls
   await machines.start(id)
-  const before = await atShell(open, id, async (shell) => {
+  const before = await atShellOf(KeeperShell, open, id, async (shell) => {
     await shell.booted()
     expect(await shell.ask(mountAndKeep)).toBe('mounted')
     return shell.keep(5)
@@ -109,7 +74,7 @@ test('a running Linux goes back to the instant of its snapshot, its count and it
   const snapshot = await snapshots.take(id, { ...taking, name: 'working' })
   expect(snapshot).toMatchObject({ machineState: 'running', hasScreen: true, kind: 'manual', parentId: null })
   expect(snapshot.method).not.toBe('none')
-  const [after, later] = await atShell(open, id, async (shell) => {
+  const [after, later] = await atShellOf(KeeperShell, open, id, async (shell) => {
     const now = await shell.files()
     const much = await shell.keep(10)
     expect(await shell.check()).toBeGreaterThanOrEqual(much)
@@ -118,7 +83,7 @@ test('a running Linux goes back to the instant of its snapshot, its count and it
 
   await snapshots.revert(id, { ...reverting, snapshotId: snapshot.id })
   expect((await snapshots.tree(id)).current.parentId).toBe(snapshot.id)
-  const instant = await atShell(open, id, async (shell) => {
+  const instant = await atShellOf(KeeperShell, open, id, async (shell) => {
     const told = await shell.files()
     expect(told).toBeGreaterThanOrEqual(before)
     expect(told).toBeLessThan(later)
@@ -135,7 +100,7 @@ test('a running Linux goes back to the instant of its snapshot, its count and it
   for (const kind of ['full', 'linked'] as const) {
     const clone = await clones.clone({ id, snapshotId: snapshot.id, name: `Clone in ${kind}`, kind, warm: false })
     await machines.start(clone)
-    await atShell(open, clone, async (shell) => {
+    await atShellOf(KeeperShell, open, clone, async (shell) => {
       await shell.booted()
       expect(await shell.ask('await-device /dev/vda && mount -t ext4 /dev/vda /mnt && echo mounted')).toBe('mounted')
       const kept = await shell.check()
@@ -155,23 +120,23 @@ test('UEFI variables go back with a snapshot, with its memory and without', asyn
   await using open = await OpenLibrary.open(at.programs, at.library)
   const { machines, snapshots } = open.calls
   await machines.start(id)
-  await atShell(open, id, async (shell) => {
+  await atShellOf(KeeperShell, open, id, async (shell) => {
     await shell.booted()
     expect(await shell.ask('efi-variables first')).toBe('first ')
   })
   const snapshot = await snapshots.take(id, { ...taking, name: 'first' })
   expect((await readManifest((await machines.get(id)).folder, snapshot.id)).definition.firmware).toMatchObject({ nvram: 'firmware/nvram.qcow2' })
-  await atShell(open, id, async (shell) => {
+  await atShellOf(KeeperShell, open, id, async (shell) => {
     expect(await shell.ask('efi-variables second')).toBe('first second ')
   })
   await snapshots.revert(id, { ...reverting, snapshotId: snapshot.id })
-  await atShell(open, id, async (shell) => {
+  await atShellOf(KeeperShell, open, id, async (shell) => {
     expect(await shell.ask('efi-variables')).toBe('first ')
     expect(await shell.ask('efi-variables third')).toBe('first third ')
   })
   // Read anew by the firmware, from what is in the flash.
   await snapshots.revert(id, { ...reverting, snapshotId: snapshot.id, memory: false })
-  await atShell(open, id, async (shell) => {
+  await atShellOf(KeeperShell, open, id, async (shell) => {
     await shell.booted()
     expect(await shell.ask('efi-variables')).toBe('first ')
   })

@@ -1,16 +1,14 @@
 import { createHash } from 'node:crypto'
 import { readFile, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Duplex } from 'node:stream'
 import { expect, test } from 'vitest'
 import type { MachineView } from '@shared/model'
 import { hardwareOf } from '@core/hardware/hardware'
+import { atShell } from './support/guest-shell'
 import { linuxGuest } from './support/guests'
-import { guestPrompt, guestReady } from './support/initrd'
 import { OpenLibrary } from './support/open-library'
 import { processesNaming } from './support/processes'
 import { addMachines, HostProcess, type NewMachine } from './support/real-host'
-import { SerialSession } from './support/serial-session'
 import { TemporaryFolder } from './support/temporary-folder'
 import { useLibrary } from './support/test-library'
 
@@ -24,28 +22,7 @@ const tpmMachine = async (): Promise<NewMachine> => {
   return { name: 'Keeper', definition: { memoryMiB: 128, disks: [], cdroms: [], display: { model: 'none' }, pointer: 'ps2', boot: { kernel: { kernel: external(kernel), initrd: external(initrd), commandLine } } } }
 }
 
-async function atShell<Result>(open: { openConsole(id: string, kind: 'serial'): Promise<Duplex> }, id: string, talk: (session: SerialSession) => Promise<Result>): Promise<Result> {
-  const stream = await open.openConsole(id, 'serial')
-  using session = new SerialSession(stream)
-  try {
-    return await talk(session)
-  } finally {
-    stream.destroy()
-  }
-}
-
-const booted = async (session: SerialSession): Promise<void> => {
-  await session.waitFor(guestReady)
-  await session.waitFor(guestPrompt)
-}
-let questions = 0
-/** What a command says; a console opens with its past, so that each question has a mark of its own. */
-async function ask(session: SerialSession, command: string): Promise<string> {
-  const mark = `answer-${String(++questions)}`
-  session.sendLine(`echo ${mark}'='"$(${command})"';'`)
-  return new RegExp(`${mark}=([^;]*);`, 'u').exec(await session.waitFor(new RegExp(`${mark}=[^;']*;`, 'u')))?.[1] ?? ''
-}
-const note = (open: { openConsole(id: string, kind: 'serial'): Promise<Duplex> }, id: string, text = ''): Promise<string> => atShell(open, id, (session) => ask(session, `tpm-note ${text}`))
+const note = (open: Parameters<typeof atShell>[0], id: string, text = ''): Promise<string> => atShell(open, id, (shell) => shell.ask(`tpm-note ${text}`))
 
 const stateFolder = ({ folder, definition }: MachineView): string => join(folder, ...(definition.tpm?.state ?? '').split('/'))
 const digest = async (machine: MachineView): Promise<string> => createHash('sha256').update(await readFile(join(stateFolder(machine), 'tpm2-00.permall'))).digest('hex')
@@ -68,11 +45,11 @@ test('what a guest keeps in its TPM survives a start, goes back with a snapshot 
   const first = await view()
   expect(first.definition.tpm?.state).toMatch(/^tpm\/[0-9a-f]{8}$/u)
   await machines.start(id)
-  await atShell(open, id, async (session) => {
-    await booted(session)
-    expect(await ask(session, 'cat /sys/class/tpm/tpm0/tpm_version_major')).toBe('2')
+  await atShell(open, id, async (shell) => {
+    await shell.booted()
+    expect(await shell.ask('cat /sys/class/tpm/tpm0/tpm_version_major')).toBe('2')
     // The firmware has measured what it started.
-    expect(await ask(session, 'cat /sys/class/tpm/tpm0/pcr-sha256/0')).toMatch(/^(?!0{64})[0-9A-F]{64}$/u)
+    expect(await shell.ask('cat /sys/class/tpm/tpm0/pcr-sha256/0')).toMatch(/^(?!0{64})[0-9A-F]{64}$/u)
   })
   expect(await note(open, id, 'FirstOne')).toBe('FirstOne')
   const mode = async (path: string): Promise<string> => ((await stat(path)).mode & 0o777).toString(8)
@@ -106,11 +83,7 @@ test('what a guest keeps in its TPM survives a start, goes back with a snapshot 
   expect(await digest(await machines.get(coldId))).toBe(await digest(await view()))
 
   await snapshots.revert(id, { snapshotId: disksOnly.id, memory: false, keepPresent: null, start: true })
-  await atShell(open, id, async (session) => {
-    // The console opens with the boot before.
-    await session.waitFor(guestReady)
-    await booted(session)
-  })
+  await atShell(open, id, (shell) => shell.booted())
   expect(await note(open, id)).toBe('FirstOne')
   await machines.powerOff(id)
 
@@ -138,7 +111,7 @@ test('what a guest keeps in its TPM survives a start, goes back with a snapshot 
   await backups.restore({ ...backup, target: { kind: 'same', keepPresent: null } })
   expect(await digest(await machines.get(restoredId))).toBe(await digest(await view()))
   await machines.start(restoredId)
-  await atShell(open, restoredId, booted)
+  await atShell(open, restoredId, (shell) => shell.booted())
   expect(await note(open, restoredId)).toBe('Original')
   await machines.powerOff(restoredId)
   expect(open.defects).toEqual([])
@@ -153,7 +126,7 @@ test('a TPM answers on when worker and host are killed, ends with its QEMU howev
   const swtpm = async (): Promise<number[]> => (await processesNaming(at.library.runtime)).filter(({ commandLine }) => commandLine.includes('swtpm socket')).map(({ pid }) => pid)
   await using host = await HostProcess.start(at.programs, at.library)
   await host.do('start', id)
-  await atShell(host, id, booted)
+  await atShell(host, id, (shell) => shell.booted())
   expect(await note(host, id, 'StaysHer')).toBe('StaysHer')
   const [pid] = await swtpm()
   const { run } = await host.get(id)

@@ -6,7 +6,7 @@ import { newDiskKey, sealKey, writeKeyFile } from '@core/encryption/key-file'
 import { createImageTool } from '@core/engine/qemu'
 import { qemuProgram } from './bare-qemu'
 import { assembleLedgerDisk } from './ledger-guest'
-import { diskMachine } from './ledger-machines'
+import { bareHardware, diskMachine } from './ledger-machines'
 import type { NewMachine } from './real-host'
 import { ownFiles } from './sound-machine'
 import { TemporaryFolder } from './temporary-folder'
@@ -19,10 +19,9 @@ const mark = Buffer.from('write failed')
 /** A machine that keeps its ledger on an encrypted disk. @param told its disk key, as soon as it is made */
 export function encryptedLedgerMachine(name: string, told: (key: string) => void = () => undefined): NewMachine {
   const { definition } = diskMachine(name, [assembleLedgerDisk()])
-  const bare = { display: { model: 'none' }, pointer: 'ps2', guestAgent: false, clipboard: false, randomNumbers: false, balloon: false } as const
   return {
     name,
-    definition: { ...definition, ...bare, disks: (definition?.disks ?? []).map((disk) => ({ ...disk, encrypted: true })) },
+    definition: { ...definition, ...bareHardware, disks: (definition?.disks ?? []).map((disk) => ({ ...disk, encrypted: true })) },
     async prepare({ disksFolder, keyFile }) {
       const key = newDiskKey()
       told(key)
@@ -71,3 +70,6 @@ export async function leaksOf(texts: readonly string[], folders: readonly string
   }
   return found
 }
+
+/** `done`, or with which code it was refused. */
+export const codeOf = (work: Promise<unknown>): Promise<string> => work.then(() => 'done', (error: { code?: string; message: string }) => error.code ?? error.message)

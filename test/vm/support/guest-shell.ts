@@ -33,11 +33,19 @@ export class GuestShell {
   }
 }
 
-export async function atShell<Result>(open: { openConsole(id: string, kind: 'serial'): Promise<Duplex> }, id: string, talk: (shell: GuestShell) => Promise<Result>): Promise<Result> {
+interface Consoles { openConsole(id: string, kind: 'serial'): Promise<Duplex> }
+
+/** Talks with the shell of a guest, from its boot on or in the middle of its life. */
+export function atShell<Result>(open: Consoles, id: string, talk: (shell: GuestShell) => Promise<Result>): Promise<Result> {
+  return atShellOf(GuestShell, open, id, talk)
+}
+
+/** The same, with a shell that can do more. */
+export async function atShellOf<Shell extends GuestShell, Result>(kind: new (session: SerialSession, id: string) => Shell, open: Consoles, id: string, talk: (shell: Shell) => Promise<Result>): Promise<Result> {
   const stream = await open.openConsole(id, 'serial')
   using session = new SerialSession(stream)
   try {
-    return await talk(new GuestShell(session, id))
+    return await talk(new kind(session, id))
   } finally {
     stream.destroy()
   }

@@ -6,6 +6,7 @@ import { vi } from 'vitest'
 import { newDiskOptions } from '@core/creation'
 import { dataPaths, machineFolderName } from '@core/library'
 import { emptyLedgerDisk, assembleLedgerDisk, ledgerWords } from './ledger-guest'
+import type { OpenLibrary } from './open-library'
 import type { NewMachine } from './real-host'
 import { SerialSession } from './serial-session'
 import { qemuImg } from './storage-host'
@@ -28,11 +29,13 @@ export function diskMachine(name: string, contents: readonly Uint8Array[], defin
   }
 }
 
+/** Little else than disks: what has it starts in no time. */
+export const bareHardware = { display: { model: 'none' }, pointer: 'ps2', guestAgent: false, clipboard: false, randomNumbers: false, balloon: false } as const
+
 /** A machine that keeps a ledger on two disks, and has little else: it starts in no time, and many of them run beside each other. */
 export function ledgerMachine(name: string): NewMachine {
   const disks = diskMachine(name, [assembleLedgerDisk(), emptyLedgerDisk()])
-  const bare = { display: { model: 'none' }, pointer: 'ps2', guestAgent: false, clipboard: false, randomNumbers: false, balloon: false } as const
-  return { ...disks, definition: { ...disks.definition, ...bare } }
+  return { ...disks, definition: { ...disks.definition, ...bareHardware } }
 }
 
 /**
@@ -114,4 +117,14 @@ export class LedgerConsole implements Disposable {
     this.#session[Symbol.dispose]()
     this.stream.destroy()
   }
+}
+
+/** Lets the guest write, and compare its disk with its memory. @returns its last number */
+export async function workInLedger(open: Pick<OpenLibrary, 'calls' | 'openConsole'>, id: string): Promise<number> {
+  await open.calls.machines.start(id)
+  using console = await LedgerConsole.open(open, id)
+  await console.write(4)
+  const last = await console.verify()
+  await open.calls.machines.powerOff(id)
+  return last
 }

@@ -313,6 +313,49 @@ test('disks and cards of the start leave, also when the host is killed meanwhile
   expect(await checkImages(folder)).toEqual({})
 })
 
+test('memory loads whatever cards have come and gone before it was saved, and the networks of the others go on', async () => {
+  const [id = ''] = await addMachines(at.library, [await linuxMachine()])
+  await using open = await OpenLibrary.open(at.programs, at.library)
+  const { machines, hardware, snapshots } = open.calls
+  await machines.start(id)
+  await atShell(open, id, (shell) => shell.booted())
+  const another = (number: number) => ({ ...card, id: `net${String(number)}`, macAddress: `52:54:00:00:00:0${String(number + 1)}` })
+  const change = async (nics: (before: MachineHardware['nics']) => MachineHardware['nics']): Promise<void> => {
+    const before = storedHardware(await machines.get(id))
+    const differences = await hardware.change(id, { ...before, nics: nics(before.nics) }, before)
+    expect(differences.every(({ when }) => when === 'now')).toBe(true)
+  }
+  const plug = (number: number): Promise<void> => change((nics) => [...nics, another(number)])
+  const unplug = (number: number): Promise<void> => change((nics) => nics.filter((nic) => nic.id !== `net${String(number)}`))
+  /** Whether QEMU answers on the network of the only card with this address. */
+  const answers = (number: number): Promise<void> => atShell(open, id, async (shell) => {
+    const name = `$(basename $(dirname $(grep -l ${another(number).macAddress} /sys/class/net/*/address)))`
+    await shell.until(`ip link set ${name} up; ip addr replace 10.0.2.${String(20 + number)}/24 dev ${name}; ping -c 1 -W 2 -I ${name} 10.0.2.2 >/dev/null`)
+  })
+  await plug(1)
+  await plug(2)
+  await unplug(1)
+  await unplug(0)
+  await answers(2)
+  await machines.save(id)
+  await machines.start(id)
+  await answers(2)
+  // In the place of the first that was plugged in; and a card of the start comes back.
+  await plug(3)
+  await plug(0)
+  await answers(3)
+  const { id: snapshotId } = await snapshots.take(id, { name: 'cards', description: '', memory: true, quiesce: false })
+  for (const number of [2, 0, 3]) await unplug(number)
+  await machines.save(id)
+  await machines.start(id)
+  expect(await machines.get(id)).toMatchObject({ definition: { nics: [] } })
+  await snapshots.revert(id, { snapshotId, memory: true, keepPresent: null, start: true })
+  expect(await machines.get(id)).toMatchObject({ definition: { nics: [{ id: 'net2', slot: 1 }, { id: 'net3', slot: 0 }, { id: 'net0', slot: 2 }] } })
+  await answers(3)
+  await machines.powerOff(id)
+  expect(open.defects).toEqual([])
+})
+
 test('a guest that does not answer keeps its disk: the wish waits and can be taken back; what was asked for goes when the guest is reset, and comes back at the next start', async () => {
   const linux = await linuxMachine()
   // Nothing is booted: the firmware waits for ever, and knows nothing of ejecting.

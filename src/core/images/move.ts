@@ -108,8 +108,10 @@ async function moveOpen(moving: Moving): Promise<void> {
   await symlink(partial, link)
   await context.atStep('move:begun')
   const image = { id: disk.id, image: to.image, format: to.format }
+  const report = (fraction: number | null): void => { job.report(fraction, `Copying to ${basename(to.path)}`) }
   try {
-    await held.command('copyDisk', { disk: disk.id, path: link, format: to.format }, { signal, onProgress: (fraction) => { job.report(fraction, `Copying to ${basename(to.path)}`) } })
+    report(null)
+    await held.command('copyDisk', { disk: disk.id, path: link, format: to.format }, { signal, onProgress: report })
     // A small disk is copied before anybody hears of it.
     signal.throwIfAborted()
     await context.atStep('move:copied')

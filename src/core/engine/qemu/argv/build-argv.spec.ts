@@ -183,11 +183,14 @@ test('the thread of the disks is there where it is wanted', () => {
   expect([linesOf('auto', 'kvm'), linesOf('off', 'kvm'), linesOf('auto', 'tcg'), linesOf('off', 'tcg')]).toEqual([['iothread', 'iothread'], [], ['ioeventfd'], ['ioeventfd']])
 })
 
-test('where a card of the start has left, its network and its port stay, so that saved memory finds the others by their numbers', () => {
+test('a network keeps its number when a card leaves, so that saved memory finds the others', () => {
   const [card] = desktop.nics ?? []
-  const { argv } = buildArgv(argvInput({ ...desktop, emptyPlaces: [{ kind: 'nic', at: 0 }] }))
-  expect(argv.filter((_, index) => argv[index - 1] === '-netdev')).toEqual(['{"type":"user","id":"sys-left0"}', `{"type":"user","id":"${card?.id ?? ''}"}`])
-  expect(buildArgv(argvInput(desktop)).argv.filter((word) => word.includes('sys-left'))).toEqual([])
+  const networksOf = (change: Partial<MachineDefinition>): string[] => buildArgv(argvInput({ ...desktop, ...change })).argv.flatMap((word) => /"id":"(sys-[a-z-]*net\d+)"/u.exec(word)?.[1] ?? [])
+  const plugged = (id: string, slot: number): object => ({ ...card, id, slot })
+  expect(networksOf({})).toEqual(['sys-net0'])
+  expect(networksOf({ emptyPlaces: [{ kind: 'nic', at: 0 }] })).toEqual(['sys-net0', 'sys-net1'])
+  expect(networksOf({ nics: [card, plugged('net9', 2)] as MachineDefinition['nics'] })).toEqual(['sys-net0', 'sys-spare-net0', 'sys-spare-net1', 'sys-spare-net2'])
+  expect(networksOf({ nics: [card, plugged('net9', 1), plugged('net8', 0)] as MachineDefinition['nics'] })).toEqual(['sys-net0', 'sys-spare-net0', 'sys-spare-net1'])
 })
 
 test('graphics that this computer’s processor draws', () => {

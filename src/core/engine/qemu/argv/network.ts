@@ -17,43 +17,55 @@ const drivers: Record<NicModel, { driver: string; express: boolean }> = {
   'ne2k_pci': { driver: 'ne2k_pci', express: false },
 }
 
-/** Cards that were there before anything was plugged in. */
+/**
+ * Cards that were there before anything was plugged in. QEMU counts user-mode networks as they come and saves each by its number [net/slirp.c: register_savevm_live],
+ * so that a network is there for as long as the machine runs: that of a card which has left stays, as its place does.
+ */
 export function addNics(list: ArgumentList, pci: PciBus, definition: Pick<MachineDefinition, 'nics' | 'boot' | 'emptyPlaces'>): void {
   const { nics, boot } = definition
-  let left = 0
+  let networks = 0
+  const addNetwork = (nic: Pick<Nic, 'backend'>): string => {
+    const id = `sys-net${String(networks++)}`
+    list.add('-netdev', json({ ...nic.backend, id }))
+    return id
+  }
   const places = new PlacesInOrder(emptyPlacesOf(definition, 'nic'), () => {
-    // QEMU counts user-mode networks as they come, and saved memory knows each by its number [net/slirp.c: register_savevm_live].
-    list.add('-netdev', json({ type: 'user', id: `sys-left${String(left++)}` }))
+    addNetwork({ backend: { type: 'user' } })
     pci.expressPlace()
   })
   for (const nic of nics) {
     if (pci.isPlugged(nic, isExpressNic(nic))) continue
     if (nic.slot === null) places.take()
-    addNic(list, nic, boot.order, () => (isExpressNic(nic) ? pci.expressPlace() : pci.plainPlace()))
+    const network = addNetwork(nic)
+    list.device(nicDevice(nic, network, boot.order, isExpressNic(nic) ? pci.expressPlace() : pci.plainPlace()))
   }
   places.close()
 }
 
-/** Cards that were plugged in while the machine ran. */
+/** Cards that were plugged in while the machine ran, with the networks of the spare ports up to theirs. */
 export function addPluggedNics(list: ArgumentList, pci: PciBus, { nics, boot }: Pick<MachineDefinition, 'nics' | 'boot'>): void {
-  for (const nic of nics) if (pci.isPlugged(nic, isExpressNic(nic))) addNic(list, nic, boot.order, () => pci.sparePlace(nic.slot))
+  const plugged = nics.filter((nic) => pci.isPlugged(nic, isExpressNic(nic)))
+  for (const network of spareNetworks(Math.max(-1, ...plugged.map(({ slot }) => slot ?? -1)))) list.add('-netdev', json(network))
+  for (const nic of plugged) list.device(nicDevice(nic, spareNetworkId(nic.slot ?? 0), boot.order, pci.sparePlace(nic.slot ?? 0)))
 }
 
-function addNic(list: ArgumentList, nic: Nic, order: readonly string[], place: () => JsonObject): void {
-  list.add('-netdev', json(nicBackend(nic)))
-  list.device(nicDevice(nic, order, place()))
+/**
+ * The networks of the spare ports up to one, as `-netdev` and `netdev_add` take them. They come in this order, so that each has the same number whatever was plugged in and has left, and none ever goes.
+ * @param slot -1: none
+ */
+export function spareNetworks(slot: number): (JsonObject & { type: string; id: string })[] {
+  return Array.from({ length: slot + 1 }, (_, port) => ({ type: 'user', id: spareNetworkId(port) }))
 }
 
-/** As `-netdev` and `netdev_add` take it. */
-export function nicBackend(nic: Nic): JsonObject {
-  return { type: nic.backend.type, id: nic.id }
+export function spareNetworkId(slot: number): string {
+  return `sys-spare-net${String(slot)}`
 }
 
 /** As `-device` and `device_add` take it. */
-export function nicDevice(nic: Nic, order: readonly string[], place: JsonObject): JsonObject & { driver: string } {
+export function nicDevice(nic: Nic, network: string, order: readonly string[], place: JsonObject): JsonObject & { driver: string; id: string } {
   // A card that is not booted from needs no boot ROM, which would only delay the boot.
   const booted = order.includes(nic.id) ? bootProperties(nic.id, order) : { romfile: '' }
-  return { driver: drivers[nic.model].driver, id: nic.id, netdev: nic.id, mac: nic.macAddress, ...booted, ...place }
+  return { driver: drivers[nic.model].driver, id: nic.id, netdev: network, mac: nic.macAddress, ...booted, ...place }
 }
 
 /** Whether a card takes a PCI Express port, and so can come and go while the machine runs. */

@@ -133,7 +133,6 @@ export interface QmpCommands {
   'qom-list': { arguments: { path: string }; returns: { name: string; type: string }[] }
   'object-add': { arguments: { 'qom-type': string; id: string; [property: string]: Json }; returns: JsonObject }
   'netdev_add': { arguments: { type: string; id: string; [option: string]: Json }; returns: JsonObject }
-  'netdev_del': { arguments: { id: string }; returns: JsonObject }
   'blockdev-open-tray': { arguments: { id: string; force?: boolean }; returns: JsonObject }
   'blockdev-close-tray': { arguments: { id: string }; returns: JsonObject }
   'blockdev-remove-medium': { arguments: { id: string }; returns: JsonObject }

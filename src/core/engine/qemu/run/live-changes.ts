@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { RingsideError } from '@shared/errors'
-import type { Disk, ImageLocation, MachineDefinition, Nic, UsbDevice } from '@shared/model'
+import type { Disk, ImageLocation, MachineDefinition, UsbDevice } from '@shared/model'
 import { type LiveChange, withLiveChange } from '../../live-change'
-import { keyOfNode, nicBackend, nicDevice, pluggedDiskDevice, pluggedMemoryId, queueService, type BlockNode, takesPort, usbHostDevice, vsockId } from '../argv'
+import { keyOfNode, pluggedDiskDevice, pluggedMemoryId, queueService, type BlockNode, takesPort, usbHostDevice, vsockId } from '../argv'
 import { ArgumentList } from '../argv/argument-list'
 import { addDiskNodes, cdromNodes } from '../argv/block-nodes'
 import { driveNode } from '../argv/node-names'
@@ -15,6 +15,7 @@ import { blockCommandMs, closeNodes, nodeFiles } from './layers'
 import { deviceIds, explained, hasDevice, letGo, type LiveMachine, placeOf, requireNoDevice, unplug } from './live-devices'
 import { plugFolder, removeFolderParts } from './live-folders'
 import { plugPci, plugVsock, vsockLabel } from './live-host-devices'
+import { plugNic } from './live-nics'
 import { lastProcessor, plugProcessor, pluggedProcessors } from './processors'
 import { imagePath } from './run-files'
 
@@ -126,20 +127,6 @@ async function ensureIothread(qmp: QmpClient, id: string): Promise<void> {
   })
 }
 
-async function plugNic({ qmp, plan, definition }: LiveMachine, nic: Nic): Promise<void> {
-  await requireNoDevice(qmp, nic.id)
-  await removeBackend(qmp, nic.id)
-  try {
-    await qmp.execute('netdev_add', nicBackend(nic) as JsonObject & { type: string; id: string })
-    const place = nic.slot === null ? {} : placeOf(plan, definition, nic.slot)
-    await qmp.execute('device_add', nicDevice(nic, definition.boot.order, place) as JsonObject & { driver: string; id: string })
-    if (!nic.linkUp) await setLink(qmp, nic.id, false)
-  } catch (error) {
-    if (!(await hasDevice(qmp, nic.id))) await removeBackend(qmp, nic.id).catch(() => undefined)
-    throw explained(error, `The network card “${nic.id}” can’t be plugged in`)
-  }
-}
-
 /** Whether the device is plugged in on the host is no matter: QEMU takes it when it is. */
 async function plugUsb({ qmp }: LiveMachine, device: UsbDevice): Promise<void> {
   await requireNoDevice(qmp, device.id)
@@ -177,10 +164,10 @@ export async function removeParts(machine: Pick<LiveMachine, 'qmp' | 'definition
   switch (change.kind) {
     case 'unplugDisk':
       return removeDiskNodes(machine, change.id)
-    case 'unplugNic':
-      return removeBackend(machine.qmp, change.id)
     case 'unplugFolder':
       return removeFolderParts(machine, change.id)
+    // Its network stays.
+    case 'unplugNic':
     case 'unplugVsock':
     case 'unplugPci':
       return
@@ -218,13 +205,6 @@ async function removeDiskNodes({ qmp, definition }: Pick<LiveMachine, 'qmp' | 'd
   const known = { disks: definition.disks, cdroms: definition.cdroms }
   const own = { ...known, disks: known.disks.some((disk) => disk.id === id) ? known.disks : [...known.disks, { id } as Disk] }
   await closeNodes(qmp, [...(await nodeFiles(qmp)).keys()].filter((node) => keyOfNode(own, node) === id))
-}
-
-/** One that is not there is fine. */
-async function removeBackend(qmp: QmpClient, id: string): Promise<void> {
-  await qmp.execute('netdev_del', { id }).catch((error: unknown) => {
-    if (!(error instanceof QmpCommandError)) throw error
-  })
 }
 
 /**
@@ -288,7 +268,6 @@ export async function recoverHardware({ qmp, plan, definition, ...machine }: Liv
   const vsock: LiveChange[] = definition.vsock === null || ids.has(vsockId) ? [] : [{ kind: 'unplugVsock' }]
   const there = [...vsock, ...gone(definition.disks, 'unplugDisk'), ...gone(definition.nics, 'unplugNic'), ...gone(definition.usbDevices, 'unplugUsb'), ...gone(definition.sharedFolders, 'unplugFolder'), ...gone(definition.pciDevices, 'unplugPci')].reduce(withLiveChange, definition)
   for (const { id } of definition.disks) if (!ids.has(id)) await removeDiskNodes({ qmp, definition }, id)
-  for (const { id } of definition.nics) if (!ids.has(id)) await removeBackend(qmp, id)
   for (const { id } of definition.sharedFolders) if (!ids.has(id)) await removeFolderParts({ qmp, folders: machine.folders }, id)
   there.processors = { ...there.processors, plugged: await pluggedProcessors(qmp, there) }
   for (const { id, linkUp } of there.nics) await setLink(qmp, id, linkUp)

@@ -3,7 +3,8 @@ import { dirname } from 'node:path'
 import { isRingsideError, RingsideError, type ProcessFailure } from '@shared/errors'
 import { consolePortCount, type MachineDefinition } from '@shared/model'
 import { errnoOf } from '../../../config'
-import type { Engine, LaunchPlan, MemoryFile, RunningMachine, SavedRun } from '../../engine'
+import { spareRootPorts, type Engine, type LaunchPlan, type MemoryFile, type RunningMachine, type SavedRun } from '../../engine'
+import { boardOf } from '../argv'
 import { connectEndpoint } from '../endpoint'
 import { classifyFailure } from '../process/classify-failure'
 import { findProcess } from '../process/process-identity'
@@ -15,6 +16,7 @@ import { judgeEnding } from './ending'
 import { knownEndpoints, newEndpoints, type RunEndpoints } from './endpoints'
 import { applyFirstSettings } from './first-settings'
 import { loadState } from './load-state'
+import { provideNetworks } from './live-nics'
 import { ensureNvram } from './nvram'
 import { prepareArgv, requireTpmProgram, runningDefinition } from './prepare'
 import { QemuMachine } from './qemu-machine'
@@ -64,6 +66,8 @@ async function start(plan: LaunchPlan, platform: NodeJS.Platform, beforeGuestRun
     qmp = await connectMonitor(qemu, run, startPatienceMs)
     const machine = new QemuMachine({ plan: { ...plan, definition, diskKey: null }, files, run, qemu, qmp, folders, tpm, notes: [...folders.notes, ...notes], paused: true })
     if (plan.restore !== null) {
+      // The memory may know those of cards that have left.
+      if (boardOf(definition.machineType).pcie) await provideNetworks(qmp, spareRootPorts - 1)
       await loadState(qmp, { memory: savedMemory(plan.restore, plan.machineFolder), socket: files.runtime.ram, features: plan.qemu.features })
       if (plan.restore.qemuVersion !== plan.qemu.version) machine.addNote(`The state was saved with QEMU ${plan.restore.qemuVersion} and goes on with ${plan.qemu.version}.`)
     }

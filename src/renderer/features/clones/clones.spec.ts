@@ -1,16 +1,13 @@
-import App from '@nuxt/ui/components/App.vue'
-import ui from '@nuxt/ui/vue-plugin'
 import { MachineDefinition, type MachineView } from '@shared/model'
-import { enableAutoUnmount, flushPromises, mount } from '@vue/test-utils'
+import { enableAutoUnmount } from '@vue/test-utils'
 import { createPinia, setActivePinia } from 'pinia'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { defineComponent, h, type Component } from 'vue'
-import { createMemoryHistory, createRouter } from 'vue-router'
 import { useConnectionStore } from '../../stores/connection.store'
 import { useJobsStore } from '../../stores/jobs.store'
 import { useMachinesStore } from '../../stores/machines.store'
 import { aJob, aMachine, aSnapshot, aTree, snapshotId } from '../../stores/spec-data'
 import { replaceClient, type Client } from '../../transport/client'
+import { enter, find, openDialog, press, type, words } from '../../ui/spec-dialog'
 import CloneDialog from './CloneDialog.vue'
 import TemplateDialog from './TemplateDialog.vue'
 
@@ -37,29 +34,8 @@ afterEach(() => { restore() })
 async function opened(dialog: unknown, machine: MachineView, props: Record<string, unknown> = {}): Promise<ReturnType<typeof vi.fn>> {
   useMachinesStore().put(machine)
   const onClose = vi.fn()
-  const router = createRouter({ history: createMemoryHistory(), routes: [{ path: '/', component: { render: () => null } }] })
-  mount(defineComponent({ render: () => h(App as Component, null, { default: () => h(dialog as Component, { machine, ...props, onClose }) }) }), { attachTo: document.body, global: { plugins: [ui, router] } })
-  await settle()
+  await openDialog(dialog, { machine, ...props, onClose })
   return onClose
-}
-async function settle(): Promise<void> {
-  await flushPromises()
-  await new Promise((passed) => requestAnimationFrame(passed))
-  await flushPromises()
-}
-function find<T extends HTMLElement = HTMLElement>(testid: string): T {
-  const found = document.querySelector<T>(`[data-testid="${testid}"]`)
-  if (!found) throw new Error(`There is no ${testid} in ${document.body.textContent}`)
-  return found
-}
-const words = (): string => document.querySelector('[role=dialog]')?.textContent ?? ''
-async function press(testid: string): Promise<void> {
-  find(testid).click()
-  await settle()
-}
-async function submit(testid: string): Promise<void> {
-  find(testid).dispatchEvent(new Event('submit', { bubbles: true, cancelable: true }))
-  await settle()
 }
 
 test('a machine is cloned in full by default, cold, with the next name', async () => {
@@ -68,7 +44,7 @@ test('a machine is cloned in full by default, cold, with the next name', async (
   expect(document.activeElement).toBe(find('clone-name'))
   expect(words()).toContain('The original is off')
   await press('clone-start')
-  await submit('clone')
+  await enter()
   expect(clone).toHaveBeenCalledWith({ id: aMachine(1).id, snapshotId: null, name: 'web-02', kind: 'full', warm: false, startWhenCreated: true })
   expect(useJobsStore().running).toHaveLength(1)
   expect(onClose).toHaveBeenCalledOnce()
@@ -87,7 +63,7 @@ test('a clone of a warm template can go on from its memory, with the caveat', as
   expect(words()).not.toContain('is taken first')
   await press('clone-warm')
   expect(words()).toContain('keep the two apart on a network')
-  await submit('clone')
+  await enter()
   expect(clone).toHaveBeenCalledWith(expect.objectContaining({ name: 'golden clone', kind: 'linked', warm: true }))
 })
 
@@ -95,23 +71,17 @@ test('a branch bears both names and asks for memory where the snapshot has some'
   await opened(CloneDialog, aMachine(1, 'running', { name: 'web' }), { snapshotId: snapshotId(2) })
   expect(find<HTMLInputElement>('clone-name').value).toBe('web Warm')
   await press('clone-warm')
-  await submit('clone')
+  await enter()
   expect(clone).toHaveBeenCalledWith(expect.objectContaining({ snapshotId: snapshotId(2), kind: 'linked', warm: true }))
 })
 
 test('a branch of a snapshot without memory is cold', async () => {
   await opened(CloneDialog, aMachine(1, 'running', { name: 'web' }), { snapshotId: snapshotId(1) })
   expect(words()).toContain('This snapshot has no memory.')
-  await submit('clone')
+  await enter()
   expect(clone).toHaveBeenCalledWith(expect.objectContaining({ snapshotId: snapshotId(1), warm: false }))
 })
 
-async function type(testid: string, text: string): Promise<void> {
-  const field = find<HTMLInputElement>(testid)
-  field.value = text
-  field.dispatchEvent(new Event('input', { bubbles: true }))
-  await settle()
-}
 const aDisk = (encrypted: boolean): MachineDefinition['disks'][number] => MachineDefinition.shape.disks.unwrap().element.parse({ id: 'disk0', image: { kind: 'own', path: 'disks/disk0.qcow2' }, format: 'qcow2', bus: 'virtio-blk', encrypted })
 const withDisk = (encrypted: boolean): MachineView => aMachine(1, 'stopped', { name: 'web', disks: [aDisk(encrypted)] })
 
@@ -120,14 +90,14 @@ test('a full clone of a plain machine is encrypted with a passphrase of its own,
   expect(document.querySelector('[data-testid=clone-passphrase]')).toBeNull()
   await press('clone-encryption-new')
   expect(words()).toContain('“web” stays as it is, and so do its files.')
-  await submit('clone')
+  await enter()
   expect(clone).not.toHaveBeenCalled()
   await type('clone-passphrase', 'seven green apples')
   await type('clone-again', 'seven green pears')
-  await submit('clone')
+  await enter()
   expect(clone).not.toHaveBeenCalled()
   await type('clone-again', 'seven green apples')
-  await submit('clone')
+  await enter()
   expect(clone).toHaveBeenCalledWith(expect.objectContaining({ kind: 'full', encryption: { passphrase: 'seven green apples', remember: false } }))
 })
 
@@ -137,10 +107,10 @@ test('a full clone of an encrypted machine keeps its key, gets another, or is pl
   await press('clone-encryption-none')
   await press('clone-kind-linked')
   expect(document.querySelector('[data-testid=clone-encryption-none]')).toBeNull()
-  await submit('clone')
+  await enter()
   expect(clone).toHaveBeenLastCalledWith(expect.not.objectContaining({ encryption: 'none' }))
   await press('clone-kind-full')
-  await submit('clone')
+  await enter()
   expect(clone).toHaveBeenLastCalledWith(expect.objectContaining({ kind: 'full', encryption: 'none' }))
 })
 
@@ -151,6 +121,6 @@ test.each([
 ] as const)('a template of a machine that is %s is frozen as it is', async (state, savedState, withMemory, told) => {
   await opened(TemplateDialog, { ...aMachine(1, state), saved: savedState })
   expect(words()).toMatch(told)
-  await submit('make-template')
+  await enter()
   expect(makeTemplate).toHaveBeenCalledWith({ id: aMachine(1).id, memory: withMemory })
 })

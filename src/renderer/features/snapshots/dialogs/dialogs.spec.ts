@@ -1,17 +1,16 @@
-import App from '@nuxt/ui/components/App.vue'
-import ui from '@nuxt/ui/vue-plugin'
 import { RingsideError } from '@shared/errors'
 import type { MachineState, MachineView, SnapshotDeletePlan, SnapshotPlan, SnapshotTree } from '@shared/model'
-import { enableAutoUnmount, flushPromises, mount } from '@vue/test-utils'
+import { enableAutoUnmount } from '@vue/test-utils'
 import { createPinia, setActivePinia } from 'pinia'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { defineComponent, h, shallowRef, type Component } from 'vue'
+import { shallowRef } from 'vue'
 import { createMemoryHistory, createRouter, type Router } from 'vue-router'
 import { useConnectionStore } from '../../../stores/connection.store'
 import { useJobsStore } from '../../../stores/jobs.store'
 import { aJob, aMachine, aSnapshot, aTree, snapshotId } from '../../../stores/spec-data'
 import { replaceClient, type Client } from '../../../transport/client'
 import { pendingConfirm } from '../../../ui/confirm'
+import { enter, find, openDialog, press, settle, type, words } from '../../../ui/spec-dialog'
 import AutomaticDialog from './AutomaticDialog.vue'
 import CleanUpDialog from './CleanUpDialog.vue'
 import DeleteDialog from './DeleteDialog.vue'
@@ -51,37 +50,10 @@ afterEach(() => { restore() })
 
 async function opened(dialog: unknown, props: Record<string, unknown> = {}): Promise<ReturnType<typeof vi.fn>> {
   const onClose = vi.fn()
-  mount(defineComponent({ render: () => h(App as Component, null, { default: () => h(dialog as Component, { machine: machine.value, ...props, onClose }) }) }), { attachTo: document.body, global: { plugins: [ui, router] } })
-  await settle()
+  await openDialog(dialog, { machine: machine.value, ...props, onClose }, null, router)
   return onClose
 }
-/** Dialogs are drawn a moment after they are asked for. */
-async function settle(): Promise<void> {
-  await flushPromises()
-  await new Promise((passed) => requestAnimationFrame(passed))
-  await flushPromises()
-}
-function find<T extends HTMLElement = HTMLElement>(testid: string): T {
-  const found = document.querySelector<T>(`[data-testid="${testid}"]`)
-  if (!found) throw new Error(`There is no ${testid} in ${document.body.textContent}`)
-  return found
-}
-const words = (): string => document.querySelector('[role=dialog]')?.textContent ?? ''
 const go = (): HTMLButtonElement => document.querySelector('[data-dialog-go]') as HTMLButtonElement
-async function submit(testid: string): Promise<void> {
-  find(testid).dispatchEvent(new Event('submit', { bubbles: true, cancelable: true }))
-  await settle()
-}
-async function type(testid: string, text: string): Promise<void> {
-  const input = find<HTMLInputElement>(testid)
-  input.value = text
-  input.dispatchEvent(new Event('input', { bubbles: true }))
-  await settle()
-}
-async function press(testid: string): Promise<void> {
-  find(testid).click()
-  await settle()
-}
 function to(state: MachineState): void {
   machine.value = aMachine(1, state, { name: 'web', memoryMiB: 2048 })
 }
@@ -94,7 +66,7 @@ test('taking one: a name is suggested, selected, and what will happen is told', 
   expect(words()).toContain('Takes 2 GiB at most; 1 TiB are free')
   await press('snapshot-quiesce')
   await type('snapshot-description', ' why ')
-  await submit('take-snapshot')
+  await enter()
   expect(calls.take).toHaveBeenCalledWith({ id, name: 'Snapshot 4', description: 'why', memory: true, quiesce: true })
   expect(useJobsStore().running).toHaveLength(1)
   expect(onClose).toHaveBeenCalledOnce()
@@ -106,7 +78,7 @@ test('what can’t be had is off and says why; without it the snapshot can be ta
   expect(words()).toContain('The clipboard channel is in use.')
   expect(words()).toContain('No agent answers.')
   expect(find<HTMLButtonElement>('snapshot-memory').disabled).toBe(true)
-  await submit('take-snapshot')
+  await enter()
   expect(calls.take).toHaveBeenCalledWith(expect.objectContaining({ memory: false, quiesce: false }))
 })
 
@@ -132,7 +104,7 @@ test('a name that is taken keeps it from being taken, and has the focus', async 
   await type('snapshot-name', 'installed')
   expect(words()).toContain('A snapshot named “installed” exists already')
   expect(go().getAttribute('aria-disabled')).toBe('true')
-  await submit('take-snapshot')
+  await enter()
   expect(calls.take).not.toHaveBeenCalled()
   expect(document.activeElement).toBe(find('snapshot-name'))
 })
@@ -155,7 +127,7 @@ test('a refusal of the host is shown in place, and what was typed stays', async 
   calls.take.mockRejectedValue(new RingsideError('DISK_FULL', 'The drive is full.', { hint: 'Make room.' }))
   const onClose = await opened(TakeDialog)
   await type('snapshot-name', 'Mine')
-  await submit('take-snapshot')
+  await enter()
   expect(words()).toMatch(/No snapshot was taken.*The drive is full\..*Make room\./su)
   expect(find<HTMLInputElement>('snapshot-name').value).toBe('Mine')
   expect(onClose).not.toHaveBeenCalled()
@@ -166,7 +138,7 @@ test('going back keeps the present unless told otherwise, and goes on with memor
   expect(document.activeElement).toBe(go())
   expect(words()).toMatch(/Memory1 GiB2 GiB/u)
   expect(words()).toContain('it is powered off for this')
-  await submit('revert')
+  await enter()
   expect(calls.revert).toHaveBeenCalledWith({ id, snapshotId: snapshotId(2), memory: true, keepPresent: 'Before reverting to Configured', start: true })
   expect(onClose).toHaveBeenCalledOnce()
 })
@@ -179,7 +151,7 @@ test('without keeping the present, what is lost is said and the button with it',
   find<HTMLInputElement>('revert-how-disks').click()
   await settle()
   await press('revert-start')
-  await submit('revert')
+  await enter()
   expect(calls.revert).toHaveBeenCalledWith({ id, snapshotId: snapshotId(2), memory: false, keepPresent: null, start: false })
 })
 
@@ -188,7 +160,7 @@ test('a snapshot without memory boots afresh; a machine that is off stays off', 
   await opened(RevertDialog, { snapshotId: snapshotId(1) })
   expect(words()).toContain('the guest boots afresh')
   expect(document.querySelector('[data-testid="revert-how-memory"]')).toBeNull()
-  await submit('revert')
+  await enter()
   expect(calls.revert).toHaveBeenCalledWith(expect.objectContaining({ memory: false, start: false }))
 })
 
@@ -206,7 +178,7 @@ test('deleting starts on the harmless answer, names what goes and what room that
   await settle()
   expect(words()).toMatch(/GoesConfiguredBroken/u)
   expect(go().textContent).toContain('Delete 2 snapshots')
-  await submit('delete-snapshot')
+  await enter()
   expect(calls.delete).toHaveBeenCalledWith({ id, snapshotId: snapshotId(2), children: true })
 })
 
@@ -215,7 +187,7 @@ test('clones that stand on it stop a deletion, and are led to', async () => {
   deletePlan = { ...deletePlan, issues: [{ path: 'snapshotId', message: 'A linked clone reads from it: “staging”.', severity: 'error' }] }
   const onClose = await opened(DeleteDialog, { snapshotId: snapshotId(2) })
   expect(words()).toContain('A linked clone reads from it: “staging”.')
-  await submit('delete-snapshot')
+  await enter()
   expect(calls.delete).not.toHaveBeenCalled()
   ;[...document.querySelectorAll('button')].find((button) => button.textContent.trim() === 'staging')?.click()
   await settle()
@@ -231,7 +203,7 @@ test('snapshots by themselves: the schedule asks for what it can keep, and no mo
   find<HTMLInputElement>('policy-every-hour').click()
   await settle()
   await type('policy-hourly', '12')
-  await submit('automatic-snapshots')
+  await enter()
   expect(calls.setPolicy).toHaveBeenCalledWith({ id, policy: { every: 'hour', keep: { hourly: 12, daily: 7, weekly: 4 }, memory: false } })
 })
 
@@ -240,13 +212,13 @@ test('a plan that keeps nothing, or no number, is refused in words', async () =>
   await opened(AutomaticDialog)
   await type('policy-weekly', '0')
   expect(words()).toContain('Keep at least one.')
-  await submit('automatic-snapshots')
+  await enter()
   await type('policy-weekly', '')
   expect(words()).toContain('The number of weeks is a whole one from 0 to 520.')
-  await submit('automatic-snapshots')
+  await enter()
   expect(calls.setPolicy).not.toHaveBeenCalled()
   await press('policy-on')
-  await submit('automatic-snapshots')
+  await enter()
   expect(calls.setPolicy).toHaveBeenCalledWith({ id, policy: null })
 })
 
@@ -256,6 +228,6 @@ test('cleaning up removes what is left ticked, to the trash unless told otherwis
   document.querySelector<HTMLButtonElement>('button[role=checkbox][aria-label="snapshots/notes.txt"]')?.click()
   await settle()
   expect(words()).toContain('2 KiB in all')
-  await submit('clean-up')
+  await enter()
   expect(calls.cleanUp).toHaveBeenCalledWith({ id, paths: ['disks/a.qcow2'], permanently: false })
 })

@@ -13,11 +13,13 @@ interface ChangeOptions {
   words?: string
   /** Discs too whose drive the guest keeps locked. */
   forceDiscs?: boolean
+  /** What waits already is tried once more. */
+  again?: boolean
 }
 
 /** Changes a machine's hardware and tells what became of it. */
-export async function change(run: Run, machine: MachineView, hardware: unknown, { json = {}, words = '', forceDiscs = false }: ChangeOptions = {}): Promise<void> {
-  const done = await run.client.hardware.change({ id: machine.id, hardware, basedOn: storedHardware(machine), forceDiscs })
+export async function change(run: Run, machine: MachineView, hardware: unknown, { json = {}, words = '', forceDiscs = false, again = false }: ChangeOptions = {}): Promise<void> {
+  const done = await run.client.hardware.change({ id: machine.id, hardware, basedOn: storedHardware(machine), forceDiscs, again })
   run.answer({ ...machineAsJson(done.machine), differences: done.differences, ...json }, `${differencesInWords(done.differences)}${words}`)
 }
 

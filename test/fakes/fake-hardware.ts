@@ -3,7 +3,7 @@ import { planChange, type PresentHardware } from '@core/hardware/apply'
 import { hardwareOf, isSameHardware, parseHardware, refuseFaults, withHardware } from '@core/hardware/hardware'
 import { planLive } from '@core/hardware/live-plan'
 import { nvramIssues, withNvramPlace, withOwnNvram } from '@core/hardware/nvram'
-import { waitingForSaved } from '@core/hardware/saved-plan'
+import { waitingFor } from '@core/hardware/waiting'
 import { withLiveChange } from '@core/engine/live-change'
 import { compareDefinitions } from '@core/snapshot/compare'
 import { RingsideError, type Issue } from '@shared/errors'
@@ -40,6 +40,7 @@ export function createFakeHardware(trees: FakeTrees, kept: readonly string[] = [
   }
 
   const savedGuest = ({ definition }: MachineView): PresentHardware => ({ definition, accelerator: 'tcg', isSaved: true })
+  const presentOf = (machine: MachineView): PresentHardware | null => (machine.state === 'saved' ? savedGuest(machine) : runs(machine) ? { ...savedGuest(machine), isSaved: false } : null)
 
   const issuesOf = (machine: MachineView, hardware: MachineHardware): Issue[] => {
     const issues: Issue[] = []
@@ -85,7 +86,7 @@ export function createFakeHardware(trees: FakeTrees, kept: readonly string[] = [
     async plan(id, raw) {
       const machine = machines.get(id)
       const { hardware, issues } = parseHardware(raw)
-      const waiting = machine.state === 'saved' ? waitingForSaved(savedGuest(machine), storedOf(machine)) : []
+      const waiting = waitingFor(presentOf(machine), storedOf(machine))
       return hardware === null ? { differences: [], waiting, issues } : { differences: planFor(machine, hardware).differences, waiting, issues: issuesOf(machine, hardware) }
     },
     // eslint-disable-next-line @typescript-eslint/require-await

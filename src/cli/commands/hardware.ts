@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { factsOf } from '@core/snapshot/compare'
 import { resolve } from 'node:path'
 import { RingsideError } from '@shared/errors'
-import { change, inWords, planInWords, storedHardware } from '../change-hardware'
+import { change, differencesInWords, inWords, planInWords, storedHardware } from '../change-hardware'
 import { usageError, type Cli } from '../cli'
 import { withValues } from '../hardware-edits'
 import { facts, machineAsJson, table } from '../output'
@@ -26,6 +26,7 @@ export function registerHardware(cli: Cli): void {
   registerPreset(cli, group)
   registerHardwareCommand(cli, group)
   registerDiscard(cli, group)
+  registerRetry(cli, group)
   registerCd(cli, group)
   registerLink(cli, group)
   registerHardwareBalloon(cli, group)
@@ -47,18 +48,15 @@ function registerShow(cli: Cli, group: Group): void {
     cli.perform(command, async (run) => {
       const machine = await run.machine(wanted)
       const properties = await run.client.hardware.properties({ id: machine.id })
-      const now = factsOf(machine.definition)
-      const then = new Map(machine.next === null ? [] : factsOf({ ...machine.definition, ...machine.next }).map(({ path, value }) => [path, value]))
       const waiting = machine.next === null ? [] : (await run.client.hardware.plan({ id: machine.id, hardware: machine.next })).waiting
-      const goesOn = new Set(waiting.filter(({ when }) => when === 'goesOn').map(({ path }) => path))
       const text = options.properties === true
         ? table(['PATH', 'WHAT', 'MAY BE', 'LIVE'], properties.map((property) => [
             property.path, property.label,
             property.obstacle ?? (property.kind === 'choice' ? property.choices.filter(({ obstacle }) => obstacle === null).map(({ value }) => value).join(', ') : property.kind === 'number' ? `${String(property.minimum ?? '')}–${String(property.maximum ?? '')} ${property.unit ?? ''}`.trim() : property.kind),
             property.live.possible ? 'yes' : 'no',
           ]))
-        : facts(now.map(({ path, label, value }) => [label, machine.next === null || then.get(path) === value ? value : `${value ?? 'None'} (${goesOn.has(path) ? 'when it goes on' : 'at the next start'}: ${then.get(path) ?? 'None'})`]))
-      run.answer({ ...machineOf(machine), hardware: machine.definition, next: machine.next, properties }, text)
+        : facts(factsOf(machine.definition).map(({ label, value }) => [label, value])) + (waiting.length === 0 ? '' : `\nWhat waits:\n${differencesInWords(waiting)}`)
+      run.answer({ ...machineOf(machine), hardware: machine.definition, next: machine.next, waiting, properties }, text)
     }),
   )
 }
@@ -93,6 +91,18 @@ function registerDiscard(cli: Cli, group: Group): void {
       const { id } = await run.machine(wanted)
       const machine = await run.client.hardware.discardPending({ id })
       run.answer(machineAsJson(machine), `Nothing waits for the next start of “${machine.definition.name}”.\n`)
+    }),
+  )
+}
+
+function registerRetry(cli: Cli, group: Group): void {
+  const command = group
+    .command('retry <machine>', 'Tries again to make what waits while the machine runs: the guest is asked once more for what it kept.')
+    .addHelpText('after', '\nExample:\n  ringside hardware retry web-01')
+  command.action((wanted: string) =>
+    cli.perform(command, async (run) => {
+      const machine = await run.machine(wanted)
+      await change(run, machine, storedHardware(machine), { again: true })
     }),
   )
 }

@@ -143,7 +143,7 @@ export const router = os.router({
     properties: os.hardware.properties.handler(({ context, input }) => context.host.hardware.properties(input.id)),
     plan: os.hardware.plan.handler(({ context, input }) => context.host.hardware.plan(input.id, input.hardware)),
     change: os.hardware.change.handler(async ({ context: { host }, input }) => {
-      const differences = await host.hardware.change(input.id, input.hardware, input.basedOn, { forceDiscs: input.forceDiscs })
+      const differences = await host.hardware.change(input.id, input.hardware, input.basedOn, { forceDiscs: input.forceDiscs, again: input.again })
       return { machine: host.machines.get(input.id), differences }
     }),
     discardPending: os.hardware.discardPending.handler(async ({ context, input }) => {

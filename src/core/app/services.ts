@@ -154,8 +154,8 @@ export interface Backups {
 }
 
 /** What machines are made of. What takes long is given a reporter and is run as a job. */
-/** `forceDiscs`: discs are changed also where the guest keeps its drive locked. */
-export interface ChangeOptions { forceDiscs?: boolean | undefined }
+/** `forceDiscs`: discs are changed also where the guest keeps its drive locked. `again`: what waits already is tried once more, and the guest asked again for what it kept. */
+export interface ChangeOptions { forceDiscs?: boolean | undefined; again?: boolean | undefined }
 
 export interface Hardware {
   properties(id: string): Promise<HardwareProperty[]>

@@ -9,7 +9,7 @@ import { rememberDefinition } from './history'
 import { keptSlot, type LivePlan, pathOf, planLive } from './live-plan'
 import { isGuestsRefusal, makeAllLive } from './make-live'
 import { withNvramPlace } from './nvram'
-import { planSaved } from './saved-plan'
+import { planSaved, planWaiting } from './saved-plan'
 import { makeTpmFolder, removeUnusedTpm } from './tpm'
 
 /** What a change would do to a machine. @param present what its guest has; null: none runs or is saved */
@@ -54,15 +54,16 @@ function inStoredPlaces(hardware: MachineHardware, stored: MachineDefinition): M
  * anywhere, the stored definition is what is wanted, and QEMU is asked what it has by whoever takes the machine over: what it has not got waits for the next start.
  * A guest that does not let go of a device is no error: the change then waits too. Throws what else keeps a device from being plugged in; it is then not in `machine.json` either.
  */
-export async function applyHardware({ context, held }: HardwareWork, wanted: MachineHardware, { forceDiscs = false }: ChangeOptions = {}): Promise<HardwareDifference[]> {
+export async function applyHardware({ context, held }: HardwareWork, wanted: MachineHardware, { forceDiscs = false, again = false }: ChangeOptions = {}): Promise<HardwareDifference[]> {
   const { library } = context.snapshots
   const stored = held.stored.definition
-  const planned = planChange(await presentOf(held), stored, wanted)
+  const present = await presentOf(held)
+  const planned = again && present?.isSaved === false ? planWaiting(present, withHardware(stored, wanted)) : planChange(present, stored, wanted)
   const plan = { ...planned, hardware: withNvramPlace(planned.hardware) }
   const anew = planned.hardware.firmware === plan.hardware.firmware ? null : plan.hardware.firmware
   if (plan.changes.length === 0 && anew === null && isSameHardware(plan.hardware, hardwareOf(stored))) return []
   await held.requireFreeImages(withHardware(stored, plan.hardware))
-  await rememberDefinition(held.stored)
+  if (!again) await rememberDefinition(held.stored)
   await context.atStep('hardware:remembered')
   await makeTpmFolder(plan.hardware, held.stored.paths)
   await library.update(held.id, (now) => withNvram(withHardware(now, inPresentLayers(plan.hardware, now)), anew))

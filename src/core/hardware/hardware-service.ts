@@ -12,8 +12,9 @@ import { readHistory, readVersion, rememberDefinition } from './history'
 import { issuesOf } from './issues'
 import { makeWaiting } from './make-waiting'
 import { withOwnNvram } from './nvram'
-import { waitingForSaved } from './saved-plan'
+import { readableOf } from './readable'
 import { removeUnusedTpm, withOwnTpm } from './tpm'
+import { differencesOfPaused, waitingFor } from './waiting'
 
 const changing = { action: 'changeHardware', task: 'hardware' } as const
 
@@ -48,20 +49,23 @@ export class HardwareService implements Hardware {
     const { hardware, issues } = parseHardware(raw)
     const view = this.context.snapshots.machines.get(id)
     const present = await this.#present(stored, view)
-    const waiting = present?.isSaved === true ? waitingForSaved(present, stored.definition) : []
-    if (hardware === null) return { differences: [], waiting, issues }
+    const waiting = waitingFor(present, stored.definition)
+    if (hardware === null) return { differences: [], waiting, issues: [...issues, ...(await this.#issuesBeside(issues, raw, stored, present))] }
     const refused = whyRefused('changeHardware', view)
     const illegal: Issue[] = refused === null ? [] : [{ path: '', message: refused, code: 'ILLEGAL_STATE', severity: 'error' }]
     const wanted = ownedBy(stored.definition, inPresentLayers(hardware, stored.definition))
-    return { differences: planChange(present, stored.definition, wanted).differences, waiting, issues: [...illegal, ...(await issuesOf(this.context, stored, present?.definition ?? null, wanted))] }
+    const planned = planChange(present, stored.definition, wanted)
+    return { differences: view.state === 'paused' && present !== null ? differencesOfPaused(planned, present.definition) : planned.differences, waiting, issues: [...illegal, ...(await issuesOf(this.context, stored, present?.definition ?? null, wanted))] }
   }
 
   change(id: string, raw: unknown, basedOn: MachineHardware, options: ChangeOptions = {}): Promise<HardwareDifference[]> {
     return this.#holding(id, null, async (work) => {
       const { stored } = work.held
       const { hardware, issues } = parseHardware(raw)
-      refuseFaults(issues)
-      if (hardware === null) return []
+      if (hardware === null) {
+        refuseFaults([...issues, ...(await this.#issuesBeside(issues, raw, stored, await presentOf(work.held)))])
+        return []
+      }
       if (!isSameHardware(basedOn, hardwareOf(stored.definition))) throw changedMeanwhile(stored.definition.name)
       const wanted = ownedBy(stored.definition, inPresentLayers(hardware, stored.definition))
       refuseFaults(await issuesOf(this.context, stored, (await presentOf(work.held))?.definition ?? null, wanted))
@@ -109,6 +113,14 @@ export class HardwareService implements Hardware {
       held.log('hardware.waitingNotMade', { message: (error as Error).message })
       held.addNote(`What was changed while the machine was saved waits for the next start. ${(error as Error).message}`)
     }
+  }
+
+  /** What else is wrong with hardware of which the schema says that it can’t be read. */
+  async #issuesBeside(issues: readonly Issue[], raw: unknown, stored: StoredMachine, present: PresentHardware | null): Promise<Issue[]> {
+    const readable = readableOf(raw, issues, hardwareOf(stored.definition))
+    if (readable === null) return []
+    const wanted = ownedBy(stored.definition, inPresentLayers(readable.hardware, stored.definition))
+    return readable.asWritten(await issuesOf(this.context, stored, present?.definition ?? null, wanted))
   }
 
   async #present({ paths }: StoredMachine, { state, definition, run }: MachineView): Promise<PresentHardware | null> {

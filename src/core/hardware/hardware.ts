@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { invalidInput, type Issue } from '@shared/errors'
+import { invalidInput, type Issue, schemaIssues } from '@shared/errors'
 import { freshNvram, type MachineDefinition, MachineHardware } from '@shared/model'
 import { nvramLayer } from '../engine/engine'
 import { tpmLine } from '../library'
@@ -22,7 +22,7 @@ export function parseHardware(raw: unknown): { hardware: MachineHardware; issues
   if (parsed.success) return { hardware: parsed.data, issues: [] }
   return {
     hardware: null,
-    issues: parsed.error.issues.map((issue) => ({ path: issue.path.join('.'), message: issue.message, ...receivedOf(issue.input), severity: 'error' as const })),
+    issues: schemaIssues(parsed.error).map((issue) => ({ path: issue.path.join('.'), message: issue.message, ...receivedOf(issue.input), severity: 'error' as const })),
   }
 }
 

@@ -4,6 +4,7 @@ import { withLiveChange } from '../engine/live-change'
 import { hardwareOf, presentAndNext, withHardware, withOwnAddresses } from './hardware'
 import { planLive } from './live-plan'
 import { planSaved, planWaiting, waitingForSaved } from './saved-plan'
+import { differencesOfPaused, waitingFor } from './waiting'
 
 const disk = (id: string, more: object = {}): MachineHardware['disks'][number] => MachineDefinition.shape.disks.parse([{ id, image: { kind: 'own', path: `disks/${id}.qcow2` }, format: 'qcow2', bus: 'virtio-blk', ...more }])[0] ?? expect.fail()
 const nic = (id: string, more: object = {}): MachineHardware['nics'][number] => MachineDefinition.shape.nics.parse([{ id, model: 'virtio-net', macAddress: `52:54:00:00:00:0${id.at(-1) ?? ''}`, backend: { type: 'user' }, ...more }])[0] ?? expect.fail()
@@ -200,6 +201,25 @@ test('what waits for a saved guest is made as soon as it goes on, as if it were 
   // What could be changed while it is saved, and was not then, is not forgotten.
   const limits = { bytesPerSecond: 1000, bytesReadPerSecond: 0, bytesWrittenPerSecond: 0, requestsPerSecond: 0, readsPerSecond: 0, writesPerSecond: 0 }
   expect(waitingForSaved({ definition: saved, accelerator: 'tcg' }, { ...saved, disks: [disk('disk0', { limits }), disk('disk1', { slot: 0 })] })).toMatchObject([{ path: 'disks.disk0.limits', when: 'goesOn' }])
+})
+
+test('what waits for a machine that runs is told with its reason at any time, also when the guest has had its say', () => {
+  const image = { kind: 'external', path: '/iso/a.iso' } as const
+  const running = machine({ disks: [disk('disk0'), disk('disk1', { bus: 'sata' })], nics: [nic('net0')], boot: { order: ['net0', 'disk0'], menu: false, kernel: null } })
+  const stored = { ...running, disks: [disk('disk0')], nics: [], memoryMiB: 2048, cdroms: [{ id: 'cd0', image, bus: 'sata' as const }], boot: { ...running.boot, order: ['disk0'] } }
+  const waiting = waitingFor({ definition: running, accelerator: 'tcg', isSaved: false }, stored)
+  expect(new Set(waiting.map(({ when }) => when))).toEqual(new Set(['nextStart']))
+  expect(Object.fromEntries(waiting.map(({ path, reason }) => [path, reason]))).toMatchObject({
+    memoryMiB: expect.stringContaining('while the machine runs') as string, 'disks.disk1': expect.stringContaining('on this bus') as string, 'nics.net0': expect.stringContaining('has not let go of it') as string,
+    'cdroms.cd0.image': expect.stringContaining('locked') as string, 'boot.order': expect.stringContaining('has not let go') as string,
+  })
+  expect([waitingFor(null, stored), waitingFor({ definition: running, accelerator: 'tcg', isSaved: false }, running)]).toEqual([[], []])
+})
+
+test('a guest that is paused lets go of nothing, and all else is as ever', () => {
+  const running = machine({ nics: [nic('net0'), nic('net1')] })
+  const paused = differencesOfPaused(plan(running, { nics: [nic('net1', { linkUp: false })] }), running)
+  expect(paused).toMatchObject([{ path: 'nics.net0', when: 'nextStart', reason: expect.stringContaining('paused') as string }, { path: 'nics.net1.linkUp', when: 'now' }])
 })
 
 test('changes come to what the plan promises, and what is left is what waits', () => {

@@ -1,5 +1,6 @@
 import { isRingsideError, type RingsideError } from '@shared/errors'
 import { isRepeatable, type LiveChange, withLiveChange } from '../engine/live-change'
+import type { HeldMachine } from '../machine/held-machine'
 import type { HardwareWork } from './context'
 import { pathOf } from './live-plan'
 
@@ -12,15 +13,18 @@ export interface NotMade {
   readonly error: unknown
 }
 
+/** How long it takes until it is said what the guest was asked for, milliseconds: one that has a driver lets go within some hundred. */
+const tellAfterMs = 1000
+
 /**
- * Makes changes of a machine that runs, one by one, each noted in the record of the run; one that fails keeps no other from being made. Ends when the machine does.
+ * Makes changes of a machine that runs, each noted in the record of the run; one that fails keeps no other from being made. The guest is asked for all that is to go at once, since one that
+ * does not answer takes its time for each; the rest is made one by one. Ends when the machine does.
  * @returns those that were not made
  */
 export async function makeAllLive(work: HardwareWork, changes: readonly LiveChange[]): Promise<NotMade[]> {
   const { held } = work
   const failed: NotMade[] = []
-  for (const change of changes) {
-    if (!held.live) break
+  const make = async (change: LiveChange): Promise<void> => {
     try {
       await makeLive(work, change)
     } catch (error) {
@@ -28,7 +32,36 @@ export async function makeAllLive(work: HardwareWork, changes: readonly LiveChan
       if (held.live) failed.push({ change, error })
     }
   }
+  const asked = changes.filter(isAskedFor)
+  if (asked.length > 0) await whileTold(held, asked.map(inWords), () => Promise.all(asked.map(make)))
+  for (const change of changes.filter((each) => !isAskedFor(each))) {
+    if (!held.live) break
+    await make(change)
+  }
   return failed
+}
+
+type AskedFor = Extract<LiveChange, { kind: 'unplugDisk' | 'unplugNic' | 'unplugFolder' | 'unplugPci' | 'unplugVsock' }>
+
+/** Whether it is for the guest to let go of a device. */
+export function isAskedFor(change: LiveChange): change is AskedFor {
+  return ['unplugDisk', 'unplugNic', 'unplugFolder', 'unplugPci', 'unplugVsock'].includes(change.kind)
+}
+
+function inWords(change: AskedFor): string {
+  return change.kind === 'unplugVsock' ? 'the sockets to the host' : `“${change.id}”`
+}
+
+/** Says in the notes of the run what is waited for, as long as that takes. */
+async function whileTold<T>(held: HeldMachine, names: readonly string[], work: () => Promise<T>): Promise<T> {
+  const note = `Waiting for the guest to let go of ${names.join(', ')}, for a quarter of a minute at most.`
+  const timer = setTimeout(() => { held.addNote(note) }, tellAfterMs)
+  try {
+    return await work()
+  } finally {
+    clearTimeout(timer)
+    held.removeNote(note)
+  }
 }
 
 /** Whether the change only waits: the guest does not let go of a device, or this computer can't do it while the machine runs. */

@@ -3,7 +3,7 @@ import type { LiveChange } from '../engine/live-change'
 import { presentOf } from './apply'
 import type { HardwareWork } from './context'
 import { inPresentLayers, withHardware } from './hardware'
-import { makeAllLive, type NotMade } from './make-live'
+import { isAskedFor, makeAllLive, type NotMade } from './make-live'
 import { planWaiting } from './saved-plan'
 
 /**
@@ -38,12 +38,12 @@ async function makeInTurn(work: HardwareWork, changes: readonly LiveChange[]): P
     if (!isRingsideError(error)) throw error
     taken = error
   }
-  const notMade: NotMade[] = []
-  for (const change of changes) {
+  const notMade = await makeAllLive(work, changes.filter(isAskedFor))
+  for (const change of changes.filter((each) => !isAskedFor(each))) {
+    if (!held.live || held.signal.aborted) return null
     const needsImage = change.kind === 'plugDisk' || (change.kind === 'changeMedium' && change.image !== null)
     if (taken !== null && needsImage) notMade.push({ change, error: taken })
     else notMade.push(...(await makeAllLive(work, [change])))
-    if (!held.live || held.signal.aborted) return null
   }
-  return notMade
+  return held.live && !held.signal.aborted ? notMade : null
 }

@@ -63,6 +63,10 @@ export class HeldMachine {
     this.slot.addNote(note)
   }
 
+  removeNote(note: string): void {
+    this.slot.removeNote(note)
+  }
+
   /** Has the worker of the running machine do something. Throws what it throws, and `ILLEGAL_STATE` when the machine does not run any more. */
   async command<C extends WorkerCommand>(name: C, input: CommandInput<C>, options: CommandOptions = {}): Promise<CommandOutput<C>> {
     if (!this.slot.live) throw new RingsideError('ILLEGAL_STATE', `“${this.slot.name}” does not run any more.`, { state: this.slot.state })

@@ -44,8 +44,22 @@ export function withDefinition(record: RunRecord, definition: MachineDefinition)
   return { ...record, definition, ownAddresses }
 }
 
-/** Replaced whole, but not forced to the disk: after a power cut there is no run to take over. */
+/** The write of each record that was begun last. */
+const turns = new Map<string, Promise<void>>()
+
+/** Replaced whole, one write after the other, but not forced to the disk: after a power cut there is no run to take over. */
 export async function writeRunRecord(path: string, record: RunRecord): Promise<void> {
+  const before = turns.get(path) ?? Promise.resolve()
+  const turn = before.catch(() => undefined).then(() => replace(path, record))
+  turns.set(path, turn)
+  try {
+    await turn
+  } finally {
+    if (turns.get(path) === turn) turns.delete(path)
+  }
+}
+
+async function replace(path: string, record: RunRecord): Promise<void> {
   const temporary = `${path}.new`
   await writeFile(temporary, JSON.stringify(record), { mode: 0o600 })
   await rename(temporary, path)

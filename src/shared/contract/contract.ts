@@ -134,8 +134,8 @@ export const contract = {
     properties: base.input(byId).output(z.array(HardwareProperty)),
     /** What a change would do: all faults at once, and for each difference whether it happens at once or at the next start. Changes nothing. `hardware` is unknown so that faults are told in words. */
     plan: base.input(byId.extend({ hardware: z.unknown() })).output(HardwarePlan),
-    /** Changes the hardware: live where QEMU can, the rest at the next start. `basedOn`: what the editor began with; when that is not what is stored any more nothing is changed (ILLEGAL_STATE). `forceDiscs`: also discs whose drive the guest keeps locked; what it reads from them fails then. */
-    change: base.input(byId.extend({ hardware: z.unknown(), basedOn: MachineHardware, forceDiscs: z.boolean().optional() })).output(z.object({ machine: MachineView, differences: z.array(HardwareDifference) })),
+    /** Changes the hardware: live where QEMU can, the rest at the next start. `basedOn`: what the editor began with; when that is not what is stored any more nothing is changed (ILLEGAL_STATE). `forceDiscs`: also discs whose drive the guest keeps locked; what it reads from them fails then. `again`: what waits already is tried once more. */
+    change: base.input(byId.extend({ hardware: z.unknown(), basedOn: MachineHardware, forceDiscs: z.boolean().optional(), again: z.boolean().optional() })).output(z.object({ machine: MachineView, differences: z.array(HardwareDifference) })),
     /** Takes back everything that waits for the next start. */
     discardPending: base.input(byId).output(MachineView),
     /** A disk of its own, from nothing or from an image: a job. Plugged in at once where the machine runs and its bus can. */

@@ -23,7 +23,7 @@ export type HardwareDifference = z.infer<typeof HardwareDifference>
 /** What a change of the hardware would do, or did. */
 export const HardwarePlan = z.object({
   differences: z.array(HardwareDifference),
-  /** What waits already for a guest that is saved to disk, and when each of it comes; of other machines empty. */
+  /** What waits already for a guest that runs or is saved to disk, when each of it comes, and why it waits; of other machines empty. */
   waiting: z.array(HardwareDifference),
   /** All faults and warnings at once; with an error nothing is changed. */
   issues: z.array(Issue),

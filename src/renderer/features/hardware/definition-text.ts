@@ -1,4 +1,4 @@
-import type { Issue } from '@shared/errors'
+import { type Issue, schemaIssues } from '@shared/errors'
 import { MachineHardware } from '@shared/model'
 import { isDeviceList } from './hardware-edits'
 import { lineOf, readJson } from './json-lines'
@@ -16,7 +16,7 @@ export function readDefinition(text: string): { hardware: MachineHardware } | { 
   if ('fault' in reading) return { faults: [{ ...reading.fault, path: '' }] }
   const at = (path: string): number => lineOf(reading.lines, path)
   const parsed = MachineHardware.safeParse(reading.value)
-  const faults = parsed.success ? [] : parsed.error.issues.map((issue) => ({ line: at(issue.path.join('.')), path: issue.path.join('.'), message: issue.code === 'invalid_value' ? `It can be ${issue.values.map(String).join(', ')}.` : issue.message }))
+  const faults = parsed.success ? [] : schemaIssues(parsed.error).map(({ path, message }) => ({ line: at(path.join('.')), path: path.join('.'), message }))
   // In what can't be read as a whole, only the outermost settings are known.
   const unknown = parsed.success ? unknownIn(reading.value, parsed.data) : isRecord(reading.value) ? Object.keys(reading.value).filter((key) => !Object.hasOwn(MachineHardware.shape, key)) : []
   for (const path of unknown) faults.push({ line: at(path), path, message: `There is no setting “${path.split('.').at(-1) ?? path}” here.` })

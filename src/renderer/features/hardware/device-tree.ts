@@ -1,7 +1,7 @@
 import type { HardwareProperty, MachineHardware } from '@shared/model'
 import { countOf } from '../../lib/format'
 import * as words from './device-words'
-import { type Change, type DeviceList, isDeviceList, touches, valueAt } from './hardware-edits'
+import { type Change, type DeviceList, isDeviceList, patternOf, touches, valueAt } from './hardware-edits'
 
 /** A row of the tree: a part of the machine, or one of several devices of a kind. */
 export interface HardwareNode {
@@ -131,6 +131,16 @@ export function propertiesOf(nodeId: string, properties: readonly HardwareProper
   })
 }
 
+/** Where a fault is, as a person finds it: the node, and its field where the words of the fault don’t name that. null: it is of the whole. */
+export function placeInWords({ path, message }: { readonly path: string; readonly message: string }, nodes: readonly HardwareNode[], properties: readonly HardwareProperty[]): string | null {
+  if (path === '') return null
+  const node = nodes.find(({ id }) => id === nodeOf(path))?.label
+  const pattern = patternOf(path)
+  const field = properties.find((property) => pattern === property.path || pattern.startsWith(`${property.path}.`))?.label
+  const words = [node, field === node || (field !== undefined && message.startsWith(`${field}:`)) ? undefined : field].filter((each) => each !== undefined)
+  return words.length === 0 ? null : words.join(', ')
+}
+
 /** Whether a node is meant by what is searched for: by its own words, or by one of its properties. */
 export function isMeant(node: HardwareNode, properties: readonly HardwareProperty[], search: string): boolean {
   const wanted = search.toLocaleLowerCase()
@@ -141,11 +151,11 @@ export function isMeant(node: HardwareNode, properties: readonly HardwarePropert
 /** The rows that are shown. `folded`: parts whose devices are hidden. `meant`: with a search, those that it means; their parents stay. */
 export function rowsOf(nodes: readonly HardwareNode[], folded: ReadonlySet<string>, meant: ((node: HardwareNode) => boolean) | null = null): HardwareRow[] {
   const kept = meant === null ? nodes : nodes.filter((node) => meant(node) || nodes.some((child) => child.parentId === node.id && meant(child)))
-  const shown = kept.filter((node) => node.parentId === null || meant !== null || !folded.has(node.parentId))
+  const shown = kept.filter((node) => node.parentId === null || !folded.has(node.parentId))
   return shown.map((node) => {
     const siblings = kept.filter((each) => each.parentId === node.parentId)
     const hasChildren = kept.some((each) => each.parentId === node.id)
-    return { ...node, level: node.parentId === null ? 1 : 2, position: siblings.indexOf(node) + 1, siblings: siblings.length, expanded: hasChildren ? meant !== null || !folded.has(node.id) : null }
+    return { ...node, level: node.parentId === null ? 1 : 2, position: siblings.indexOf(node) + 1, siblings: siblings.length, expanded: hasChildren ? !folded.has(node.id) : null }
   })
 }
 

@@ -22,7 +22,7 @@ enableAutoUnmount(afterEach)
 const property = (path: string, kind: HardwareProperty['kind'], more: Partial<HardwareProperty> = {}): HardwareProperty =>
   HardwareProperty.parse({ path, label: path, term: `-${path}`, help: `Help of ${path}`, kind, live: { possible: false, reason: 'Not while it runs.' }, obstacle: null, ...more })
 const properties = [
-  property('memoryMiB', 'number', { unit: 'MiB', minimum: 1, maximum: 4096 }), property('memory.hugePages', 'switch', { obstacle: 'There are no huge pages here.' }), property('boot.order', 'list'),
+  property('memoryMiB', 'number', { unit: 'MiB', minimum: 1, maximum: 4096 }), property('memory.maximumMiB', 'number', { unit: 'MiB' }), property('disks.*.limits.bytesPerSecond', 'number'), property('memory.hugePages', 'switch', { obstacle: 'There are no huge pages here.' }), property('boot.order', 'list'),
   property('clock', 'choice', { choices: [{ value: 'utc', label: 'Universal time', obstacle: null }, { value: 'localtime', label: 'Local time', obstacle: null }] }), property('cdroms.*.image', 'text'), property('firmware.nvram', 'text', { obstacle: 'It stays where it is.' }), property('nics.*.linkUp', 'switch'), property('nics.*.macAddress', 'text'),
 ]
 const cd = { id: 'cd0', image: { kind: 'external' as const, path: '/iso/a.iso' }, bus: 'sata' as const }
@@ -123,11 +123,25 @@ test('faults stand beside their field and all together, and hold the edits back'
   await type('field-memoryMiB', 'much')
   expect(find('fault-summary').textContent).toContain('Type a number.')
   expect(document.querySelector('[data-property="memoryMiB"]')?.textContent).toContain('Type a number.')
-  expect(plan).not.toHaveBeenCalled()
+  expect(find('fault-summary').textContent.replaceAll(/\s+/gu, ' ')).toContain('Network card, nics.*.macAddress: Another has it.')
   await type('field-memoryMiB', '512')
-  expect(find('fault-summary').textContent).toContain('Network card: Another has it.')
+  expect(find('fault-summary').textContent).toContain('Network card, nics.*.macAddress: Another has it.')
   await click('apply')
   expect(change).not.toHaveBeenCalled()
+})
+
+test('what is typed and is no number is a fault, also where nothing may be typed', async () => {
+  await opened()
+  await select('memory')
+  await type('field-memory.maximumMiB', 'lots')
+  expect(find('fault-summary').textContent).toContain('Type a number.')
+  await type('field-memory.maximumMiB', '')
+  expect(document.querySelector('[data-testid="fault-summary"]')).toBeNull()
+  await select('disks.disk0')
+  await type('limit-bytesPerSecond', 'few')
+  expect(document.querySelector('[data-property="disks.disk0.limits"]')?.textContent).toContain('Type a number.')
+  await type('limit-bytesPerSecond', '1.5')
+  expect(plan.mock.lastCall?.[0].hardware.disks[0]?.limits?.bytesPerSecond).toBe(1_500_000)
 })
 
 test('what can’t be had here is disabled with its reason', async () => {
@@ -135,6 +149,18 @@ test('what can’t be had here is disabled with its reason', async () => {
   await select('memory')
   expect(find<HTMLButtonElement>('field-memory.hugePages').disabled).toBe(true)
   expect(document.querySelector('[data-property="memory.hugePages"]')?.textContent).toContain('There are no huge pages here.')
+})
+
+test('what a search found is folded by itself, and the next search shows all again', async () => {
+  await opened()
+  await type('hardware-search', 'network card')
+  row('nics')?.focus()
+  await press('ArrowLeft')
+  expect([row('nics.net0'), row('nics')?.getAttribute('aria-expanded')]).toEqual([null, 'false'])
+  await type('hardware-search', 'network')
+  expect(row('nics.net0')).not.toBeNull()
+  await type('hardware-search', '')
+  expect(row('nics')?.getAttribute('aria-expanded')).toBe('true')
 })
 
 test('devices are added, moved and taken out from the keyboard', async () => {
@@ -202,7 +228,7 @@ test('what waits for the next start is shown with both values and taken back by 
   await settle()
   expect(change.mock.lastCall?.[0].hardware).toMatchObject({ memoryMiB: 1024, cdroms: [] })
   expect(find('pending-strip').textContent).toContain('1 change waits')
-  find('pending-strip').querySelector('button')?.click()
+  find('pending-strip').querySelector<HTMLElement>('button:last-of-type')?.click()
   await settle()
   expect([discardPending.mock.calls.length, document.querySelector('[data-testid="pending-strip"]')]).toEqual([1, null])
 })
@@ -227,6 +253,23 @@ test('a guest that keeps what it was asked for is told of at once, and where tha
   expect(useNotices().notices.value.at(-1)).toMatchObject({ title: '1 change waits for the next start', text: reason })
   await select('nics.net0')
   expect(find('device-pane').textContent).toContain(reason)
+})
+
+test('why something waits is known when the page is opened again, and all that waits is listed', async () => {
+  const reason = 'The guest was asked to let go of it, and has not.'
+  plan.mockResolvedValue({ differences: [], waiting: [{ ...difference('nics.net0', 'nextStart'), reason }], issues: [] })
+  await opened({ ...stopped, state: 'running', next: MachineHardware.parse({ ...stopped.definition, nics: [] }) })
+  await select('nics.net0')
+  expect(find('device-pane').textContent).toContain(reason)
+  await click('show-waiting')
+  expect(find('waiting-hardware').textContent).toContain(reason)
+  await press('Escape')
+  await click('retry-waiting')
+  expect(change.mock.lastCall?.[0]).toMatchObject({ again: true, hardware: { nics: [] }, basedOn: { nics: [] } })
+  await click('show-waiting')
+  find('waiting-hardware').dispatchEvent(new Event('submit', { cancelable: true }))
+  await settle()
+  expect([discardPending.mock.calls.length, document.querySelector('[data-testid="pending-strip"]')]).toEqual([1, null])
 })
 
 test('the focus stays on the page when what had it is gone', async () => {

@@ -1,5 +1,5 @@
 import { MachineHardware } from '@shared/model'
-import type { Issue } from '@shared/errors'
+import { type Issue, schemaIssues } from '@shared/errors'
 import { isDeviceList, type DeviceList } from './hardware-edits'
 
 /** The schema’s own words for what is no number speak of NaN. */
@@ -16,17 +16,19 @@ export function byId(path: string, hardware: Pick<MachineHardware, DeviceList>):
 export function schemaFaults(hardware: MachineHardware): Issue[] {
   const parsed = MachineHardware.safeParse(hardware)
   if (parsed.success) return []
-  return parsed.error.issues.map((issue): Issue => {
+  return schemaIssues(parsed.error).map((issue): Issue => {
     const path = issue.path.join('.')
     const isNumber = issue.code === 'invalid_type' && issue.expected === 'number'
     return { path: byId(path, hardware), message: isNumber ? notANumber : issue.message, severity: 'error' }
   })
 }
 
-/** All faults, each said once, those that stop first. */
+/** All faults, each said once, those that stop first. What the schema says here, the host says as well. */
 export function allFaults(hardware: MachineHardware, fromHost: readonly Issue[]): Issue[] {
   const faults = new Map<string, Issue>()
-  for (const issue of [...schemaFaults(hardware), ...fromHost.map((each) => ({ ...each, path: byId(each.path, hardware) }))]) {
+  const own = schemaFaults(hardware)
+  const told = fromHost.map((each) => ({ ...each, path: byId(each.path, hardware) })).filter(({ path }) => !own.some((issue) => issue.path === path))
+  for (const issue of [...own, ...told]) {
     const key = `${issue.path}\n${issue.message}`
     if (!faults.has(key)) faults.set(key, issue)
   }

@@ -19,7 +19,7 @@ export function emptiedPath(path: string): string {
 export function valueInWords(value: unknown, property: Pick<HardwareProperty, 'choices' | 'unit' | 'kind'>): string {
   if (value === undefined || value === null || value === '') return 'None'
   if (typeof value === 'boolean') return value ? 'On' : 'Off'
-  if (typeof value === 'number') return property.unit === 'MiB' ? formatMiB(value) : `${String(value)}${property.unit === null ? '' : ` ${property.unit}`}`
+  if (typeof value === 'number') return property.unit === 'MiB' && value > 0 ? formatMiB(value) : `${String(value)}${property.unit === null ? '' : ` ${property.unit}`}`
   if (typeof value === 'string') return property.choices.find((choice) => choice.value === value)?.label ?? value
   if (Array.isArray(value)) return value.length === 0 ? 'None' : value.map((entry) => (typeof entry === 'string' ? entry : JSON.stringify(entry))).join(', ')
   return partInWords(value)

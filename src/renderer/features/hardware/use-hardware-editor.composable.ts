@@ -28,12 +28,12 @@ export interface HardwareEditor {
   readonly changes: ComputedRef<Change[]>
   /** Differences of what is stored to what runs; they wait for the next start, or for a saved guest to go on. */
   readonly pending: ComputedRef<Change[]>
-  /** What waits for a saved guest, and when each of it comes, as the host told last; null while it is asked. */
+  /** What waits, when each of it comes and why, as the host told last; null while it is asked. */
   readonly waiting: ComputedRef<readonly HardwareDifference[] | null>
   readonly faults: ComputedRef<Issue[]>
   /** What applying would do, as the host told last; null while it is asked. */
   readonly differences: ComputedRef<readonly HardwareDifference[] | null>
-  /** Why what was stored last has to wait, by the path of its difference, as the host said then: a guest may keep what it was asked for. */
+  /** Why what is stored has to wait, by the path of its difference: a guest may keep what it was asked for. What the host said when it was stored here comes first. */
   readonly reasons: ComputedRef<ReadonlyMap<string, string>>
   /** Why the host did not tell. */
   readonly planError: ComputedRef<RingsideError | null>
@@ -51,6 +51,8 @@ export interface HardwareEditor {
   readonly apply: Action
   readonly discard: Action
   readonly discardPending: Action
+  /** Tries what waits once more, and asks the guest again for what it kept. */
+  readonly retry: Action
   /** Does one thing at once, without the edits that wait to be applied. */
   readonly act: Action<[path: string, value: unknown]>
   /** Changes the discs that wait because the guest keeps their drives locked, after a question. */
@@ -74,7 +76,7 @@ export function useHardwareEditor(machine: () => MachineView): HardwareEditor {
   const pending = computed(() => (hasGuest(machine().state) ? changesOf(running.value, stored.value) : []))
   const waiting = useAsked([() => machine().state, () => machine().definition, () => machine().next], async () => {
     const { id, state, next } = machine()
-    return state === 'saved' && next !== null ? (await useClient().hardware.plan({ id, hardware: next })).waiting : []
+    return hasGuest(state) && next !== null ? (await useClient().hardware.plan({ id, hardware: next })).waiting : []
   })
   const whyFixed = computed(() => {
     const { state, task, definition, run } = machine()
@@ -99,20 +101,23 @@ export function useHardwareEditor(machine: () => MachineView): HardwareEditor {
       planError.value = toRingsideError(thrown)
     }
   }
-  /** What the host said goes with what it was asked about; nothing is asked while nothing is changed or the schema already says no. */
+  /** What the host said goes with what it was asked about; nothing is asked while nothing is changed. */
   watch([hardware, stored, () => machine().state], () => {
     clearTimeout(timer)
     turn += 1
     planError.value = null
     plan.value = null
-    if (changes.value.length > 0 && schemaFaults(hardware.value).length === 0 && whyFixed.value === null) timer = setTimeout(() => void ask(), settleMs)
+    if (changes.value.length > 0 && whyFixed.value === null) timer = setTimeout(() => void ask(), settleMs)
   })
   onScopeDispose(() => {
     turn += 1
     clearTimeout(timer)
   })
 
-  const reasons = shallowRef<ReadonlyMap<string, string>>(new Map())
+  const reasonsOf = (differences: readonly HardwareDifference[]): [string, string][] => differences.flatMap(({ path, when, reason }): [string, string][] => (when === 'nextStart' && reason !== null ? [[path, reason]] : []))
+  const told = shallowRef<ReadonlyMap<string, string>>(new Map())
+  // What a paused guest could not do, one that runs can.
+  watch(() => machine().state, () => { told.value = new Map() })
   /** What is being stored: when the machine comes back with it, the edits stand on that. */
   let storing: MachineHardware | null = null
   watch(stored, (now, before) => {
@@ -128,12 +133,12 @@ export function useHardwareEditor(machine: () => MachineView): HardwareEditor {
   const offline = computed(() => (connection.isOpen ? null : 'There is no connection to the host.'))
   const refused = computed(() => offline.value ?? whyRefused('changeHardware', machine()))
 
-  async function store(next: MachineHardware, isAll: boolean, forceDiscs = false): Promise<readonly HardwareDifference[]> {
+  async function store(next: MachineHardware, isAll: boolean, options: { forceDiscs?: true; again?: true } = {}): Promise<readonly HardwareDifference[]> {
     storing = isAll ? next : null
     try {
-      const answer = await useClient().hardware.change({ id: machine().id, hardware: next, basedOn: stored.value, ...(forceDiscs ? { forceDiscs } : {}) })
+      const answer = await useClient().hardware.change({ id: machine().id, hardware: next, basedOn: stored.value, ...options })
       machines.put(answer.machine)
-      reasons.value = new Map([...reasons.value, ...answer.differences.flatMap(({ path, when, reason }): [string, string][] => (when === 'nextStart' && reason !== null ? [[path, reason]] : []))])
+      told.value = new Map([...told.value, ...reasonsOf(answer.differences)])
       return answer.differences
     } finally {
       storing = null
@@ -165,6 +170,15 @@ export function useHardwareEditor(machine: () => MachineView): HardwareEditor {
     whyNot: computed(() => (pending.value.length === 0 ? 'Nothing waits.' : refused.value)),
     run: async () => { machines.put(await useClient().hardware.discardPending({ id: machine().id })) },
   })
+  const retry = useAction({
+    label: 'Try again', icon: 'i-lucide-rotate-cw', failure: () => 'What waits was not made',
+    whyNot: computed(() => (pending.value.length === 0 ? 'Nothing waits.' : machine().state === 'paused' ? 'The guest is paused; resume the machine first.' : refused.value)),
+    run: async () => {
+      const differences = await store(stored.value, false, { again: true })
+      const waits = differences.filter(({ when }) => when !== 'now')
+      if (waits.length > 0) notify({ kind: 'info', title: waitingInWords(waits.length, waits, machine().state), text: waits.length < differences.length ? 'The others were made.' : (waits[0]?.reason ?? '') })
+    },
+  })
   const act = useAction<[path: string, value: unknown]>({
     label: 'Change', whyNot: refused, failure: () => 'The hardware was not changed',
     run: async (path, value) => {
@@ -181,7 +195,7 @@ export function useHardwareEditor(machine: () => MachineView): HardwareEditor {
         message: 'The guest keeps its drive locked, so it is most likely reading from the disc. Programs in it that do will fail. Better unmount or eject the disc in the guest.',
         keeps: [{ text: 'The image file of the disc' }],
       })
-      if (confirmed) await store(stored.value, false, true)
+      if (confirmed) await store(stored.value, false, { forceDiscs: true })
     },
   })
 
@@ -196,9 +210,9 @@ export function useHardwareEditor(machine: () => MachineView): HardwareEditor {
     later: computed(() => laterWords(machine().state)),
     laterAt: (path) => laterAt(path, waiting.value.value ?? [], machine().state),
     waiting: computed(() => waiting.value.value),
-    hardware, running, stored, changes, pending, faults, whyFixed, apply, discard, discardPending, act, forceDiscs, edit, set,
-    differences: computed(() => (plan.value?.of === hardware.value ? plan.value.differences : null)),
-    reasons: computed(() => reasons.value),
+    hardware, running, stored, changes, pending, faults, whyFixed, apply, discard, discardPending, retry, act, forceDiscs, edit, set,
+    differences: computed(() => (plan.value?.of === hardware.value && schemaFaults(hardware.value).length === 0 ? plan.value.differences : null)),
+    reasons: computed(() => new Map([...reasonsOf(waiting.value.value ?? []), ...told.value])),
     planError: computed(() => planError.value),
     undoLabel: computed(() => history.value.past.at(-1)?.label ?? null),
     redoLabel: computed(() => history.value.future[0]?.label ?? null),

@@ -310,7 +310,7 @@ test('a board without ports puts what was plugged in where all devices are', () 
 
 test.each([
   ['-qmp', 'tcp:0.0.0.0:1,server=on'], ['--qmp', 'stdio'], ['-S'], ['-incoming', 'defer'], ['-daemonize'], ['-sandbox', 'off'], ['-pidfile', '/p'], ['-drive', 'file=x'], ['-machine', 'pc'], ['-readconfig', 'f'], ['-cpu', 'host'],
-  ['-device', 'e1000,id=sys-net'], ['-device', '{"driver":"e1000","id":"disk0"}'], ['-netdev', 'user,id=net0'], ['disk.img'], ['-s', 'disk.img'], ['-'],
+  ['-device', 'e1000,id=sys-net'], ['-device', '{"driver":"e1000","id":"disk0"}'], ['-netdev', 'user,id=net0'], ['disk.img'], ['-s', 'disk.img'], ['-'], ['-device'], ['-device', '-s'],
 ])('an argument of one’s own that does not go with Ringside’s is refused: %s %s', (...rawArguments) => {
   expect(() => buildArgv(argvInput({ ...desktop, rawArguments: rawArguments.filter((argument) => (argument as string | undefined) !== undefined) }))).toThrow(expect.objectContaining({ code: 'INVALID_INPUT' }) as Error)
 })

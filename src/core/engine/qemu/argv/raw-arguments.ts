@@ -15,6 +15,9 @@ const reserved: ReadonlyMap<string, string> = new Map([
 /** Options that take no argument [qemu-options.hx]: what follows one is the next option, or a file that QEMU would take for a disk of a format that it guesses. */
 const withoutValue = new Set(['s', 'full-screen', 'usb', 'win2k-hack', 'no-fd-bootchk', 'no-acpi', 'no-hpet', 'singlestep', 'only-migratable', 'show-cursor', 'alt-grab', 'ctrl-grab', 'no-quit', 'xen-attach', 'nodefconfig', 'semihosting'])
 
+/** Options that mean nothing without what follows them. */
+const withValue = new Set(['device', 'netdev', 'nic', 'net', 'chardev', 'object', 'global', 'blockdev', 'fsdev', 'virtfs', 'fw_cfg', 'smbios', 'acpitable', 'serial', 'parallel', 'tpmdev', 'audiodev', 'usbdevice', 'numa', 'set', 'trace', 'd', 'dfilter', 'add-fd', 'g', 'k', 'prom-env', 'option-rom'])
+
 function grouped(why: string, ...names: string[]): [string, string][] {
   return names.map((name) => [name, why])
 }
@@ -25,7 +28,7 @@ export function rawArgumentFaults(rawArguments: readonly string[], ids: Readonly
   let takesValue = false
   for (const [index, argument] of rawArguments.entries()) {
     const isOption = argument.startsWith('-')
-    const fault = isOption ? optionFault(argument) : takesValue ? valueFault(argument, ids) : `“${argument}” belongs to no option: QEMU would take it for the file of a disk, and guess its format.`
+    const fault = isOption ? (optionFault(argument) ?? missingValue(argument, rawArguments[index + 1])) : takesValue ? valueFault(argument, ids) : `“${argument}” belongs to no option: QEMU would take it for the file of a disk, and guess its format.`
     if (fault !== null) faults.push({ index, message: fault })
     takesValue = isOption && !withoutValue.has(nameOf(argument))
   }
@@ -42,6 +45,10 @@ function optionFault(argument: string): string | null {
   if (name === '') return `“${argument}” is no option.`
   const why = reserved.get(name)
   return why === undefined ? null : `“${argument}” can’t be given by hand. ${why}`
+}
+
+function missingValue(argument: string, next: string | undefined): string | null {
+  return withValue.has(nameOf(argument)) && (next === undefined || next.startsWith('-')) ? `“${argument}” has nothing after it: what it is given stands on the line below.` : null
 }
 
 /** Names that are taken, in either of QEMU's two ways to write options. */

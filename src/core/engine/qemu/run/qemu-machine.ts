@@ -77,7 +77,7 @@ export class QemuMachine implements RunningMachine {
   /** The disk that is being moved. */
   #move: { disk: string; copy: DiskMove } | null = null
   /** What is being taken out, as `leavingBy` names it. */
-  #changing: string | null = null
+  readonly #changing = new Set<string>()
   #asked = false
   #released = false
   #cause: ShutdownCause | null = null
@@ -319,13 +319,14 @@ export class QemuMachine implements RunningMachine {
 
   async changeHardware(change: LiveChange): Promise<void> {
     if (this.#hold !== null) throw new RingsideError('ILLEGAL_STATE', 'The machine is being saved, or a snapshot of it taken.', { state: 'saving' })
-    this.#changing = leavingBy(change)
+    const leaving = leavingBy(change)
+    if (leaving !== null) this.#changing.add(leaving)
     try {
       await makeLiveChange(this.#live, change)
       this.#nowHas(withLiveChange(this.#parts.plan.definition, change))
       if (change.kind === 'limitProcessorTime') await this.#rememberTimeGroup()
     } finally {
-      this.#changing = null
+      if (leaving !== null) this.#changing.delete(leaving)
     }
   }
 
@@ -342,14 +343,14 @@ export class QemuMachine implements RunningMachine {
   /** The guest let go of a device. While somebody waits for that, it is theirs to note. */
   async #noticeGone(id: string | undefined): Promise<void> {
     const { definition } = this.#parts.plan
-    if (this.#changing === 'processor') return
+    if (this.#changing.has('processor')) return
     const plugged = await pluggedProcessors(this.#qmp, definition)
     if (plugged < definition.processors.plugged) {
       const change = { kind: 'unplugProcessor', plugged } as const
       this.#nowHas(withLiveChange(this.#parts.plan.definition, change))
       this.#events.emit({ type: 'unplugged', change })
     }
-    if (id === undefined || this.#changing === id) return
+    if (id === undefined || this.#changing.has(id)) return
     const change = departureOf(definition, id)
     if (change === null) return
     await removeParts(this.#live, change)

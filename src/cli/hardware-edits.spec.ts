@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type MachineHardware, MachineHardware as Hardware } from '@shared/model'
+import { Firmware, type MachineHardware, MachineHardware as Hardware } from '@shared/model'
 import { withValues } from './hardware-edits'
 
 const hardware: MachineHardware = Hardware.parse({
@@ -13,6 +13,14 @@ test('values are put in by their paths, devices named by id or number, and the o
     boot: { ...hardware.boot, order: ['disk0'] }, clock: 'localtime',
   })
   expect(hardware.memoryMiB).toBe(1024)
+})
+
+test('what else a firmware has follows from its kind, in whatever order it is said', () => {
+  expect(withValues(hardware, ['firmware.secureBoot=true', 'firmware.type=uefi'])).toMatchObject({ firmware: { type: 'uefi', secureBoot: true } })
+  expect(withValues({ ...hardware, firmware: Firmware.parse({ type: 'uefi' }) }, ['firmware.type=bios'])).toMatchObject({ firmware: { type: 'bios' } })
+  expect(withValues(hardware, ['firmware.type=coreboot'])).toMatchObject({ firmware: { type: 'coreboot' } })
+  expect(() => withValues(hardware, ['firmware.secureBoot=true'])).toThrow('set firmware.type=uefi with it')
+  expect(() => withValues(hardware, ['sound.model=ac97'])).toThrow(`sound='{"model":…}'`)
 })
 
 test.each(['memory', '=4', 'nothing=1', 'disks.disk9.bus=sata', 'processors.cores.more=1', 'sound.model=ac97', '__proto__.x=1', 'disks.7={}'])('%s is wrong usage', (change) => {

@@ -1,4 +1,4 @@
-import type { MachineHardware } from '@shared/model'
+import { Firmware, type MachineHardware } from '@shared/model'
 import { usageError } from './cli'
 
 /**
@@ -7,19 +7,31 @@ import { usageError } from './cli'
  */
 export function withValues(hardware: MachineHardware, changes: readonly string[]): unknown {
   const edited = structuredClone(hardware) as unknown
-  for (const change of changes) {
+  const values = changes.map((change) => {
     const at = change.indexOf('=')
     if (at < 1) throw usageError(`error: ${change} is no change: write it as PATH=VALUE, such as memoryMiB=4096`)
-    put(edited, change.slice(0, at), valueOf(change.slice(at + 1)))
-  }
+    return { path: change.slice(0, at), value: valueOf(change.slice(at + 1)) }
+  })
+  // What else a firmware has depends on its kind.
+  for (const { path, value } of values) if (path === 'firmware.type' && value !== hardware.firmware.type) put(edited, 'firmware', firmwareOf(value))
+  for (const { path, value } of values) put(edited, path, value)
   return edited
+}
+
+function firmwareOf(type: unknown): unknown {
+  const parsed = Firmware.safeParse({ type })
+  return parsed.success ? parsed.data : { type }
 }
 
 function put(root: unknown, path: string, value: unknown): void {
   const keys = path.split('.')
   const last = keys.pop() ?? ''
   let node = root
-  for (const key of keys) node = within(node, key, path)
+  for (const [index, key] of keys.entries()) {
+    node = within(node, key, path)
+    const part = keys.slice(0, index + 1).join('.')
+    if (node === null) throw usageError(`error: ${part} is not there yet: give it as a whole, such as ${part}='{"${keys[index + 1] ?? last}":…}'`)
+  }
   if (Array.isArray(node)) {
     const index = indexOf(node, last)
     // One more at the end.
@@ -28,6 +40,7 @@ function put(root: unknown, path: string, value: unknown): void {
     return
   }
   // A part of a choice that is not made yet, such as `boot.kernel.kernel`, is given as a whole. `__proto__` is nobody's own.
+  if (path === 'firmware.secureBoot' && typeof node === 'object' && node !== null && !Object.hasOwn(node, last)) throw usageError(`error: only UEFI has ${path}; set firmware.type=uefi with it`)
   if (typeof node !== 'object' || node === null || !Object.hasOwn(node, last)) throw nowhere(path)
   ;(node as Record<string, unknown>)[last] = value
 }

@@ -126,7 +126,7 @@ async function hardware(page: Page, look: Look): Promise<void> {
   await look('hardware: history')
   await page.keyboard.press('Escape')
   await dialog.waitFor({ state: 'hidden' })
-  await page.getByTestId('pending-strip').getByRole('button').click()
+  await page.getByTestId('pending-strip').getByRole('button', { name: 'Take all back' }).click()
   await page.getByTestId('pending-strip').waitFor({ state: 'hidden' })
   await page.getByTestId('add-device').click()
   await look('hardware: what can be added', '[role=menu]')

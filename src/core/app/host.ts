@@ -175,6 +175,7 @@ async function compose(options: HostOptions, dataFolder: string, runtimeRoot: st
     snapshots: snapshots.context,
     unfinished,
     rules: rulesOfQemu(probe),
+    knownSystems: new Set(catalog.entries.map(({ id }) => id)),
     diskKey: (id) => diskKeys.require(id),
     snapshotsChanged: (id) => { snapshots.changed(id) },
     atStep: options.atStep ?? (() => Promise.resolve()),

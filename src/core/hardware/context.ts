@@ -15,6 +15,8 @@ export interface HardwareContext {
   /** Disks hang on snapshots, and are made and removed with what those are. */
   readonly snapshots: SnapshotContext
   readonly rules: HardwareRules
+  /** Ids of the operating systems in the catalogue. */
+  readonly knownSystems: ReadonlySet<string>
   /** Notes disks that are being made, so that the next host removes what one that was killed has left. */
   readonly unfinished: Unfinished
   /** The key of a machine's encrypted disks. Throws `KEY_REQUIRED`. */

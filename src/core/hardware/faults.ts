@@ -50,6 +50,11 @@ function imageFaults({ disks }: MachineHardware, stored: MachineDefinition): Iss
   })
 }
 
+/** One that a machine has already may come from a newer catalogue. */
+export function systemFaults({ osId }: Pick<MachineHardware, 'osId'>, stored: Pick<MachineDefinition, 'osId'>, known: ReadonlySet<string>): Issue[] {
+  return osId === stored.osId || known.has(osId) ? [] : [{ path: 'osId', message: `There is no operating system “${osId}” in the catalogue; “other” stands for any that is not in it.`, received: osId, severity: 'error' }]
+}
+
 /** A disk that is written to now goes on to be so in every layer that a snapshot puts on top of it, and can't become another kind of disk behind its back. */
 export function faultsWhileRunning({ disks }: MachineHardware, running: MachineDefinition): Issue[] {
   return disks.flatMap((disk, index): Issue[] => {
@@ -69,9 +74,13 @@ function bootFaults(hardware: MachineHardware): Issue[] {
   })
 }
 
+const noAddress = '00:00:00:00:00:00'
+
 function addressFaults({ nics }: MachineHardware): Issue[] {
   return nics.flatMap(({ macAddress }, index): Issue[] => {
+    const path = `nics.${String(index)}.macAddress`
+    if (macAddress === noAddress) return [{ path, message: 'This address stands for none: QEMU would choose another at each start.', received: macAddress, severity: 'error' }]
     const isSecond = nics.findIndex((nic) => nic.macAddress === macAddress) < index
-    return isSecond ? [{ path: `nics.${String(index)}.macAddress`, message: 'Two network cards of the machine have this address; each needs its own.', received: macAddress, severity: 'error' }] : []
+    return isSecond ? [{ path, message: 'Two network cards of the machine have this address; each needs its own.', received: macAddress, severity: 'error' }] : []
   })
 }

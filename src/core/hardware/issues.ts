@@ -2,7 +2,7 @@ import type { Issue } from '@shared/errors'
 import type { MachineDefinition, MachineHardware } from '@shared/model'
 import type { StoredMachine } from '../app/services'
 import type { HardwareContext } from './context'
-import { faultsAmongDevices, faultsWhileRunning } from './faults'
+import { faultsAmongDevices, faultsWhileRunning, systemFaults } from './faults'
 import { folderIssuesOf } from './folders'
 import { withHardware } from './hardware'
 import { imageIssues } from './images'
@@ -17,6 +17,7 @@ export async function issuesOf(context: HardwareContext, stored: StoredMachine, 
   const known = new Set((await context.rules.issues(stored.definition)).map(({ path, message }) => `${path}\n${message}`))
   const issues: Issue[] = [
     ...faultsAmongDevices(hardware, stored.definition),
+    ...systemFaults(hardware, stored.definition, context.knownSystems),
     ...(running === null ? [] : faultsWhileRunning(hardware, running)),
     // What was wrong before, on this computer, is no reason to refuse a change of something else.
     ...(await context.rules.issues(withHardware(stored.definition, hardware))).map((issue): Issue => (known.has(`${issue.path}\n${issue.message}`) ? { ...issue, severity: 'warning' } : issue)),

@@ -114,7 +114,7 @@ export function planLive(running: MachineDefinition, stored: MachineDefinition, 
   const { maximumMiB, pluggedMiB } = running.memory
   if (maximumMiB !== null && maximumMiB === hardware.memory.maximumMiB && running.memoryMiB === hardware.memoryMiB && pluggedMiB !== hardware.memory.pluggedMiB) {
     changes.push({ kind: 'plugMemory', pluggedMiB: hardware.memory.pluggedMiB })
-  } else if (maximumMiB !== null && pluggedMiB !== hardware.memory.pluggedMiB) waits.set('memory.pluggedMiB', 'It comes with what else changes about the memory, at the next start.')
+  } else if (maximumMiB !== null && pluggedMiB !== hardware.memory.pluggedMiB) waits.set('memory.pluggedMiB', 'It comes with what else changes about the memory.')
   const { targetMiB } = hardware.memory
   if (targetMiB !== running.memory.targetMiB) {
     const obstacle = targetObstacle(running, hardware)

@@ -1,4 +1,5 @@
 import { isRingsideError, type RingsideError } from '@shared/errors'
+import { waitingNote } from '@shared/model'
 import { isRepeatable, type LiveChange, withLiveChange } from '../engine/live-change'
 import type { HeldMachine } from '../machine/held-machine'
 import type { HardwareWork } from './context'
@@ -54,7 +55,7 @@ function inWords(change: AskedFor): string {
 
 /** Says in the notes of the run what is waited for, as long as that takes. */
 async function whileTold<T>(held: HeldMachine, names: readonly string[], work: () => Promise<T>): Promise<T> {
-  const note = `Waiting for the guest to let go of ${names.join(', ')}, for a quarter of a minute at most.`
+  const note = waitingNote(names)
   const timer = setTimeout(() => { held.addNote(note) }, tellAfterMs)
   try {
     return await work()

@@ -76,7 +76,7 @@ export type Cdrom = z.infer<typeof Cdrom>
 export const NicModel = z.enum(['virtio-net', 'e1000e', 'e1000', 'rtl8139', 'vmxnet3', 'igb', 'pcnet', 'ne2k_pci'])
 export type NicModel = z.infer<typeof NicModel>
 
-export const MacAddress = z.string().regex(/^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/u, 'A card’s address is six pairs of hexadecimal digits in lower case, such as 52:54:00:12:34:56.')
+export const MacAddress = z.string().regex(/^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/u, 'A card’s address is six pairs of hexadecimal digits in lower case, such as 52:54:00:12:34:56; the second digit is an even one.')
 
 export const Nic = z.object({
   id: DeviceId,

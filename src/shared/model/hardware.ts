@@ -30,6 +30,18 @@ export const HardwarePlan = z.object({
 })
 export type HardwarePlan = z.infer<typeof HardwarePlan>
 
+const waitingForGuest = 'Waiting for the guest to let go of '
+
+/** The note of a run while its guest is asked for devices. */
+export function waitingNote(names: readonly string[]): string {
+  return `${waitingForGuest}${names.join(', ')}, for a quarter of a minute at most.`
+}
+
+/** What a run’s guest is being asked for at this moment, a sentence; undefined: for nothing. */
+export function waitingNoteOf(notes: readonly string[]): string | undefined {
+  return notes.find((note) => note.startsWith(waitingForGuest))
+}
+
 /** One thing that a property may be on this computer, in this machine. */
 export const HardwareChoice = z.object({
   value: z.string(),

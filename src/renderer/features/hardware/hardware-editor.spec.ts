@@ -1,6 +1,6 @@
 import App from '@nuxt/ui/components/App.vue'
 import ui from '@nuxt/ui/vue-plugin'
-import { HardwareProperty, MachineHardware, OsCatalog, type HardwareDifference, type HardwarePlan, type MachineView } from '@shared/model'
+import { HardwareProperty, MachineHardware, OsCatalog, waitingNote, type HardwareDifference, type HardwarePlan, type MachineView } from '@shared/model'
 import { EditorView } from '@codemirror/view'
 import { enableAutoUnmount, flushPromises, mount } from '@vue/test-utils'
 import { createPinia, setActivePinia } from 'pinia'
@@ -255,6 +255,15 @@ test('a guest that keeps what it was asked for is told of at once, and where tha
   expect(find('device-pane').textContent).toContain(reason)
 })
 
+test('what the guest is asked for is told as long as that takes', async () => {
+  const asked: MachineView = { ...stopped, state: 'running', task: 'hardware', run: { startedAt: '', accelerator: 'tcg', acceleratorNote: null, qemuPid: 1, workerPid: 1, qemuVersion: '7.2', notes: [waitingNote(['“net0”'])], disposable: false }, next: MachineHardware.parse({ ...stopped.definition, nics: [] }) }
+  await opened(asked)
+  expect(bar()).toContain('Waiting for the guest to let go of “net0”')
+  useMachinesStore().put({ ...asked, task: null })
+  await settle()
+  expect(bar()).not.toContain('Waiting for the guest')
+})
+
 test('why something waits is known when the page is opened again, and all that waits is listed', async () => {
   const reason = 'The guest was asked to let go of it, and has not.'
   plan.mockResolvedValue({ differences: [], waiting: [{ ...difference('nics.net0', 'nextStart'), reason }], issues: [] })
@@ -346,7 +355,16 @@ test('the text is an edit when it can be read, and keeps its faults by line when
   expect(find('definition-area').getAttribute('aria-invalid')).toBe('true')
   await click('hardware-view-command')
   expect(find('hardware-argv').textContent).toContain('-m 64M')
-  expect((await show()).state.doc.toString()).toContain('"memoryMiB": ,')
+  const kept = await show()
+  expect(kept.state.doc.toString()).toContain('"memoryMiB": ,')
+  // Others change the machine: what is being written stays, nothing is applied past it, and it can be dropped.
+  useMachinesStore().put({ ...stopped, definition: { ...stopped.definition, serialPorts: 3 } })
+  await settle()
+  expect([kept.state.doc.toString().includes('"memoryMiB": ,'), bar()]).toEqual([true, expect.stringContaining('The text can’t be read yet')])
+  await click('apply')
+  expect(change).not.toHaveBeenCalled()
+  await click('discard')
+  expect([kept.state.doc.toString(), bar()]).toEqual([expect.stringContaining('"serialPorts": 3'), expect.stringContaining('Nothing to apply')])
 })
 
 test('what the host has against what is written stands at its line', async () => {

@@ -63,8 +63,11 @@ export interface HardwareEditor {
   redo(): void
 }
 
-/** The state of the hardware editor of one machine, apart from how it looks. Lives as long as the calling scope; edits outlive changes that others make meanwhile. */
-export function useHardwareEditor(machine: () => MachineView): HardwareEditor {
+/**
+ * The state of the hardware editor of one machine, apart from how it looks. Lives as long as the calling scope; edits outlive changes that others make meanwhile.
+ * @param draft text that can’t be read yet: nothing is applied past it
+ */
+export function useHardwareEditor(machine: () => MachineView, draft: { readonly isThere: () => boolean; readonly drop: () => void } = { isThere: () => false, drop: () => undefined }): HardwareEditor {
   const connection = useConnectionStore()
   const machines = useMachinesStore()
 
@@ -148,6 +151,7 @@ export function useHardwareEditor(machine: () => MachineView): HardwareEditor {
   const apply = useAction({
     label: 'Apply', icon: 'i-lucide-check', failure: () => 'The hardware was not changed',
     whyNot: computed(() => {
+      if (draft.isThere()) return 'The text can’t be read yet: mend it, or discard it.'
       if (changes.value.length === 0) return 'Nothing is changed.'
       if (refused.value !== null) return refused.value
       if (errors.value.length > 0) return errors.value.length === 1 ? (errors.value[0]?.message ?? null) : `${String(errors.value.length)} fields need attention.`
@@ -161,9 +165,12 @@ export function useHardwareEditor(machine: () => MachineView): HardwareEditor {
     },
   })
   const discard = useAction({
-    label: 'Discard', icon: 'i-lucide-x', whyNot: computed(() => (changes.value.length === 0 ? 'Nothing is changed.' : null)),
+    label: 'Discard', icon: 'i-lucide-x', whyNot: computed(() => (changes.value.length === 0 && !draft.isThere() ? 'Nothing is changed.' : null)),
     // eslint-disable-next-line @typescript-eslint/require-await -- an action is a promise, also where it is done at once
-    run: async () => { edit(stored.value, 'Discard all changes') },
+    run: async () => {
+      edit(stored.value, 'Discard all changes')
+      draft.drop()
+    },
   })
   const discardPending = useAction({
     label: 'Take all back', icon: 'i-lucide-undo-2', failure: () => 'What waits was not taken back',

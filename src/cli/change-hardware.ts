@@ -26,7 +26,8 @@ export async function change(run: Run, machine: MachineView, hardware: unknown, 
 /** What a change would do, and what speaks against it. */
 export function planInWords({ issues, differences }: HardwarePlan): string {
   const faults = issues.map(({ path, message, severity }) => `${severity === 'error' ? 'Fault' : 'Note'}: ${path === '' ? '' : `${path}: `}${message}\n`).join('')
-  return `${faults}${differencesInWords(differences)}`
+  // Of what can’t be read it is not known what would be different.
+  return differences.length === 0 && faults !== '' ? faults : `${faults}${differencesInWords(differences)}`
 }
 
 export function differencesInWords(differences: readonly HardwareDifference[]): string {

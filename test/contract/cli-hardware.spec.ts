@@ -4,7 +4,7 @@ import { useCli } from './frames'
 
 const { host, run: ringside } = useCli()
 const run = (...args: string[]): ReturnType<typeof ringside> => ringside('hardware', ...args)
-const commands = ['show', 'set', 'preset', 'command', 'discard', 'cd', 'link', 'balloon', 'disk', 'reset-uefi', 'history', 'revert']
+const commands = ['show', 'set', 'preset', 'command', 'discard', 'retry', 'cd', 'link', 'balloon', 'disk', 'reset-uefi', 'history', 'revert']
 
 test.each([
   ...commands.map((command) => [command]), ['set', 'web-01', 'memory'], ['set', 'web-01', 'disks.disk9.bus=sata'], ['cd', 'insert', 'web-01'], ['cd', 'eject', 'web-01', 'x.iso'],
@@ -26,8 +26,10 @@ test('show tells what there is and what waits, set changes it, discard takes bac
   expect((await run('set', 'web-01', 'memoryMiB=4096', '--plan')).stdout).toMatch(/^Memory: 2,048 MiB → 4,096 MiB \(at the next start: .*\)$/mu)
   expect((await run('show', 'web-01', '--json')).json).toMatchObject({ next: null, hardware: { memoryMiB: 2048 } })
   expect((await run('set', 'web-01', 'memoryMiB=4096', 'nics.net0.linkUp=false')).stdout).toMatch(/^Network card “net0”: cable: Plugged in → Pulled out$/mu)
-  expect((await run('show', 'web-01')).stdout).toMatch(/^Memory +2,048 MiB \(at the next start: 4,096 MiB\)$/mu)
+  expect((await run('show', 'web-01')).stdout).toMatch(/^Memory +2,048 MiB$[^]*^What waits:\nMemory: 2,048 MiB → 4,096 MiB \(at the next start: .*\)\n$/mu)
+  expect((await run('show', 'web-01', '--json')).json).toMatchObject({ waiting: [{ path: 'memoryMiB', when: 'nextStart' }] })
   expect((await run('discard', 'web-01', '--json')).json).toMatchObject({ next: null })
+  expect((await run('retry', 'web-01')).stdout).toBe('Nothing waits for “web-01”.\n')
 })
 
 test('reset-uefi names what goes, asks, and gives a machine that is off new variables beside the old ones', async () => {

@@ -102,7 +102,8 @@ function registerRetry(cli: Cli, group: Group): void {
   command.action((wanted: string) =>
     cli.perform(command, async (run) => {
       const machine = await run.machine(wanted)
-      await change(run, machine, storedHardware(machine), { again: true })
+      if (machine.next === null) run.answer({ ...machineAsJson(machine), differences: [] }, `Nothing waits for “${machine.definition.name}”.\n`)
+      else await change(run, machine, storedHardware(machine), { again: true })
     }),
   )
 }

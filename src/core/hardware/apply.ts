@@ -61,7 +61,7 @@ export async function applyHardware({ context, held }: HardwareWork, wanted: Mac
   const planned = again && present?.isSaved === false ? planWaiting(present, withHardware(stored, wanted)) : planChange(present, stored, wanted)
   const plan = { ...planned, hardware: withNvramPlace(planned.hardware) }
   const anew = planned.hardware.firmware === plan.hardware.firmware ? null : plan.hardware.firmware
-  if (plan.changes.length === 0 && anew === null && isSameHardware(plan.hardware, hardwareOf(stored))) return []
+  if (plan.changes.length === 0 && anew === null && isSameHardware(plan.hardware, hardwareOf(stored))) return again ? plan.differences : []
   await held.requireFreeImages(withHardware(stored, plan.hardware))
   if (!again) await rememberDefinition(held.stored)
   await context.atStep('hardware:remembered')

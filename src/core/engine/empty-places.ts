@@ -25,6 +25,11 @@ export function hasScsiController({ disks, cdroms, emptyPlaces = [] }: Pick<Mach
     || emptyPlaces.some((place) => place.kind === 'scsiController' || (place.kind === 'disk' && place.bus === 'virtio-scsi'))
 }
 
+/** Whether there is a controller of channels to programs in the guest: it is there for channels that come later too, and for those that have left. */
+export function hasChannels({ guestAgent, clipboard, virtioConsoles, emptyPlaces = [] }: Pick<MachineDefinition, 'guestAgent' | 'clipboard' | 'virtioConsoles' | 'emptyPlaces'>): boolean {
+  return guestAgent || clipboard || virtioConsoles > 0 || emptyPlaces.some(({ kind }) => kind === 'channelController')
+}
+
 /** The port of what was plugged in while the machine ran: from behind, so that it takes none from the others. */
 export function usbPortOfSlot(slot: number): number {
   return usbPortCount - slot

@@ -67,7 +67,7 @@ export type EngineEvent =
   /** The process is gone. `clean`: the guest shut down or QEMU was asked to quit. */
   | { type: 'ended'; clean: boolean; reason: string; failure: ProcessFailure | null }
   /** The guest has let go of a device that it was asked for earlier, or of its own will. */
-  | { type: 'unplugged'; change: Extract<LiveChange, { kind: 'unplugDisk' | 'unplugNic' | 'unplugFolder' | 'unplugVsock' | 'unplugPci' | 'unplugProcessor' }> }
+  | { type: 'unplugged'; change: Extract<LiveChange, { kind: 'unplugDisk' | 'unplugNic' | 'unplugFolder' | 'unplugVsock' | 'unplugPci' | 'unplugSystem' | 'unplugProcessor' }> }
   | { type: 'note'; message: string }
 
 export interface EngineLifecycle {

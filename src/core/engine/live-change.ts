@@ -1,6 +1,10 @@
 import { z } from 'zod'
-import { DeviceId, Disk, DiskLimits, type EmptyPlace, ImageLocation, MachineDefinition, Nic, PciDevice, SharedFolder, UsbDevice, Vsock } from '@shared/model'
-import { leftBehind } from './empty-places'
+import { DeviceId, Disk, DiskLimits, type EmptyPlace, ImageLocation, MachineDefinition, Nic, PciDevice, SharedFolder, UsbDevice, Vsock, Watchdog } from '@shared/model'
+import { hasChannels, leftBehind } from './empty-places'
+
+/** A device of the machine itself that is there or is not, each in a place of its own. The names are those of the definition. */
+export const SystemPart = z.enum(['balloon', 'randomNumbers', 'guestAgent'])
+export type SystemPart = z.infer<typeof SystemPart>
 
 /** A change of a machine that runs. Plain data, so that it crosses the process boundary. */
 export const LiveChange = z.discriminatedUnion('kind', [
@@ -29,6 +33,11 @@ export const LiveChange = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('plugMemory'), pluggedMiB: z.int().min(0) }),
   /** What the balloon is to leave the guest of its memory at start, MiB; null: all of it. */
   z.object({ kind: z.literal('setMemoryTarget'), targetMiB: z.int().min(1).nullable() }),
+  z.object({ kind: z.literal('plugSystem'), part: SystemPart }),
+  z.object({ kind: z.literal('unplugSystem'), part: SystemPart }),
+  /** The controller that the guest agent’s channel is on. It stays, whatever is on it. */
+  z.object({ kind: z.literal('plugChannels') }),
+  z.object({ kind: z.literal('setWatchdogAction'), action: Watchdog.shape.action.unwrap() }),
   /** One processor more, so that as many as that are put in. */
   z.object({ kind: z.literal('plugProcessor'), plugged: z.int().min(1) }),
   /** The last one that was put in, so that as many as that stay. */
@@ -82,6 +91,14 @@ export function withLiveChange(definition: MachineDefinition, change: LiveChange
       return { ...definition, memory: { ...definition.memory, pluggedMiB: change.pluggedMiB } }
     case 'setMemoryTarget':
       return { ...definition, memory: { ...definition.memory, targetMiB: change.targetMiB } }
+    case 'plugSystem':
+      return { ...definition, [change.part]: true }
+    case 'unplugSystem':
+      return withChannels({ ...definition, [change.part]: false, ...(change.part === 'balloon' ? { memory: { ...definition.memory, targetMiB: null } } : {}) }, hasChannels(definition))
+    case 'plugChannels':
+      return withChannels(definition, true)
+    case 'setWatchdogAction':
+      return { ...definition, watchdog: definition.watchdog === null ? null : { ...definition.watchdog, action: change.action } }
     case 'plugProcessor':
     case 'unplugProcessor':
       return { ...definition, processors: { ...definition.processors, plugged: change.plugged } }
@@ -90,6 +107,13 @@ export function withLiveChange(definition: MachineDefinition, change: LiveChange
     case 'prioritise':
       return { ...definition, processors: { ...definition.processors, priority: change.priority } }
   }
+}
+
+/** The definition of what runs, with the controller of channels there or not. One that the definition needs is there. */
+export function withChannels(definition: MachineDefinition, isThere: boolean): MachineDefinition {
+  if (isThere) return hasChannels(definition) ? definition : leaving(definition, [{ kind: 'channelController' }])
+  const { emptyPlaces } = definition
+  return emptyPlaces === undefined ? definition : { ...definition, emptyPlaces: emptyPlaces.filter(({ kind }) => kind !== 'channelController') }
 }
 
 function leaving(definition: MachineDefinition, left: readonly EmptyPlace[]): MachineDefinition {
@@ -101,4 +125,4 @@ export function isRepeatable({ kind }: LiveChange): boolean {
   return !asked.includes(kind)
 }
 
-const asked: readonly LiveChange['kind'][] = ['plugDisk', 'unplugDisk', 'plugNic', 'unplugNic', 'plugUsb', 'unplugUsb', 'plugFolder', 'unplugFolder', 'plugVsock', 'unplugVsock', 'plugPci', 'unplugPci', 'plugProcessor', 'unplugProcessor']
+const asked: readonly LiveChange['kind'][] = ['plugDisk', 'unplugDisk', 'plugNic', 'unplugNic', 'plugUsb', 'unplugUsb', 'plugFolder', 'unplugFolder', 'plugVsock', 'unplugVsock', 'plugPci', 'unplugPci', 'plugSystem', 'unplugSystem', 'plugChannels', 'plugProcessor', 'unplugProcessor']

@@ -7,7 +7,7 @@ import type { HardwareWork } from './context'
 import { hardwareOf, inPresentLayers, isSameHardware, withHardware, withOwnAddresses } from './hardware'
 import { rememberDefinition } from './history'
 import { keptSlot, type LivePlan, pathOf, planLive } from './live-plan'
-import { isGuestsRefusal, makeAllLive } from './make-live'
+import { goesAlong, isGuestsRefusal, makeAllLive } from './make-live'
 import { withNvramPlace } from './nvram'
 import { planSaved, planWaiting } from './saved-plan'
 import { makeTpmFolder, removeUnusedTpm } from './tpm'
@@ -80,8 +80,7 @@ export async function applyHardware({ context, held }: HardwareWork, wanted: Mac
   for (const { change, error } of await makeAllLive({ context, held }, plan.changes.map((change) => (forceDiscs && change.kind === 'changeMedium' ? { ...change, force: true } : change)))) {
     if (isGuestsRefusal(error)) {
       waits.set(pathOf(change), error.message)
-      // What the guest keeps can still be booted from.
-      if (change.kind === 'unplugDisk' || change.kind === 'unplugNic') waits.set('boot.order', error.message)
+      for (const path of goesAlong(change)) waits.set(path, error.message)
     } else {
       failures.push(error)
       await takeBack({ context, held }, change, stored)
@@ -124,6 +123,10 @@ async function takeBack({ context, held }: HardwareWork, change: LiveChange, bef
         return withLiveChange(now, { ...change, pluggedMiB: before.memory.pluggedMiB })
       case 'setMemoryTarget':
         return withLiveChange(now, { ...change, targetMiB: before.memory.targetMiB })
+      case 'plugSystem':
+        return { ...now, [change.part]: before[change.part] }
+      case 'setWatchdogAction':
+        return withLiveChange(now, { ...change, action: before.watchdog?.action ?? change.action })
       case 'plugProcessor':
         return withLiveChange(now, { ...change, plugged: held.run?.definition.processors.plugged ?? before.processors.plugged })
       case 'limitProcessorTime':
@@ -137,6 +140,8 @@ async function takeBack({ context, held }: HardwareWork, change: LiveChange, bef
       case 'unplugFolder':
       case 'unplugVsock':
       case 'unplugPci':
+      case 'unplugSystem':
+      case 'plugChannels':
         // It goes at the next start.
         return now
     }

@@ -10,6 +10,7 @@ import { addDisk, removeDisk } from './disks'
 import { hardwareOf, inPresentLayers, isSameHardware, parseHardware, refuseFaults, withHardware, withOwnAddresses } from './hardware'
 import { readHistory, readVersion, rememberDefinition } from './history'
 import { issuesOf } from './issues'
+import { inWords, isAskedFor } from './make-live'
 import { makeWaiting } from './make-waiting'
 import { withOwnNvram } from './nvram'
 import { readableOf } from './readable'
@@ -83,7 +84,7 @@ export class HardwareService implements Hardware {
       await removeUnusedTpm(before, definition, held.stored.paths)
       held.log('hardware.pendingDiscarded')
       const running = await presentOf(held)
-      const asked = running === null ? [] : planChange(running, withHardware(before, hardwareOf(running.definition)), next).changes.flatMap((change) => (change.kind === 'unplugVsock' ? ['the sockets to the host'] : change.kind === 'unplugDisk' || change.kind === 'unplugNic' || change.kind === 'unplugFolder' || change.kind === 'unplugPci' ? [`“${change.id}”`] : []))
+      const asked = running === null ? [] : planChange(running, withHardware(before, hardwareOf(running.definition)), next).changes.filter(isAskedFor).map(inWords)
       if (asked.length > 0) held.addNote(`The guest was asked for ${asked.join(', ')} already, and may still let go of it, at the latest when it restarts; then it is back at the next start.`)
     })
   }

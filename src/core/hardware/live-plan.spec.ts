@@ -160,10 +160,59 @@ test('processors come one by one; they go one by one where that is safe, and wai
 test('the balloon is set at once where the machine has one and that much memory', () => {
   const target = { ...machine().memory, targetMiB: 512 }
   expect(plan(machine(), { memory: target })).toMatchObject({ changes: [{ kind: 'setMemoryTarget', targetMiB: 512 }], differences: [{ path: 'memory.targetMiB', then: 'All', now: '512 MiB', when: 'now' }] })
-  for (const [running, wanted] of [[machine({ balloon: false }), { balloon: true }], [machine(), { balloon: false }], [machine(), { memoryMiB: 4096, memory: { ...target, targetMiB: 2048 } }]] as const) {
+  for (const [running, wanted] of [[machine({ balloon: false, machineType: 'pc-i440fx-7.2' }), { balloon: true }], [machine(), { memoryMiB: 4096, memory: { ...target, targetMiB: 2048 } }]] as const) {
     const { changes, differences } = plan(running, { memory: target, ...wanted })
     expect([changes, differences.find(({ path }) => path === 'memory.targetMiB')]).toMatchObject([[], { when: 'nextStart', reason: expect.stringMatching(/[a-z]\.$/u) as string }])
   }
+})
+
+test('the balloon, random numbers and the agent’s channel come and go at once where the board keeps places for them; a target comes and goes with the balloon', () => {
+  const bare = { balloon: false, randomNumbers: false, guestAgent: false, clipboard: false }
+  const all = { balloon: true, randomNumbers: true, guestAgent: true }
+  const memory = { ...machine().memory, targetMiB: 512 }
+  const comes = plan(machine(bare), { ...all, memory })
+  expect(comes.changes).toEqual([
+    { kind: 'plugSystem', part: 'balloon' }, { kind: 'setMemoryTarget', targetMiB: 512 }, { kind: 'plugSystem', part: 'randomNumbers' }, { kind: 'plugChannels' }, { kind: 'plugSystem', part: 'guestAgent' },
+  ])
+  expect(comes.differences.map(({ path, when }) => [path, when])).toEqual([['memory.targetMiB', 'now'], ['guestAgent', 'now'], ['randomNumbers', 'now'], ['balloon', 'now']])
+  const running = comes.changes.reduce(withLiveChange, machine(bare))
+  expect(running).toMatchObject({ ...all, memory, emptyPlaces: [{ kind: 'channelController' }] })
+  const goes = plan(running, { ...bare, memory: { ...memory, targetMiB: null } })
+  expect(goes.changes).toEqual(['balloon', 'randomNumbers', 'guestAgent'].map((part) => ({ kind: 'unplugSystem', part })))
+  expect(goes.differences.map(({ when }) => when)).toEqual(['now', 'now', 'now', 'now'])
+  // What the guest keeps waits, and so does what goes along; a channel is not the guest’s to keep.
+  expect(waitingFor({ definition: running, accelerator: 'tcg', isSaved: false }, withHardware(running, goes.hardware)).map(({ path, reason }) => [path, reason?.includes('let go') ?? null])).toEqual(expect.arrayContaining([['memory.targetMiB', true], ['balloon', true], ['randomNumbers', true]]))
+  expect(differencesOfPaused(goes, running).map(({ path, when }) => [path, when])).toEqual([['memory.targetMiB', 'nextStart'], ['guestAgent', 'now'], ['randomNumbers', 'nextStart'], ['balloon', 'nextStart']])
+  expect(withLiveChange(running, { kind: 'unplugSystem', part: 'balloon' }).memory.targetMiB).toBeNull()
+  // Its controller stays, and takes the channel when that comes again.
+  const left = goes.changes.reduce(withLiveChange, running)
+  expect(left).toMatchObject({ ...bare, memory: { targetMiB: null }, emptyPlaces: [{ kind: 'channelController' }] })
+  expect(plan(left, { guestAgent: true }).changes).toEqual([{ kind: 'plugSystem', part: 'guestAgent' }])
+  expect(withLiveChange(machine(), { kind: 'unplugSystem', part: 'guestAgent' }).emptyPlaces).toBeUndefined()
+  // What was to go already is not asked for twice.
+  expect(plan(machine(), { balloon: false, clock: 'localtime' }, machine({ balloon: false })).changes).toEqual([])
+})
+
+test('a board without PCI Express has the agent’s channel at once where it has the controller; the rest waits, with the reason', () => {
+  const old = { machineType: 'pc-i440fx-7.2' }
+  const parts = ['guestAgent', 'randomNumbers', 'balloon'] as const
+  const on = { guestAgent: true, randomNumbers: true, balloon: true }
+  const off = { guestAgent: false, randomNumbers: false, balloon: false }
+  for (const [running, wanted] of [[off, on], [on, off]] as const) {
+    const { changes, differences } = plan(machine({ ...old, ...running, clipboard: true }), wanted)
+    expect(changes).toEqual([{ kind: wanted.guestAgent ? 'plugSystem' : 'unplugSystem', part: 'guestAgent' }])
+    expect(differences.map(({ path, when, reason }) => [path, when, reason?.includes('board') ?? null])).toEqual(parts.map((part) => [part, part === 'guestAgent' ? 'now' : 'nextStart', part === 'guestAgent' ? null : true]))
+  }
+  const { changes, differences } = plan(machine({ ...old, ...off, clipboard: false }), { guestAgent: true })
+  expect([changes, differences]).toMatchObject([[], [{ path: 'guestAgent', when: 'nextStart', reason: expect.stringContaining('controller') as string }]])
+})
+
+test('what the watchdog does is changed at once; another watchdog waits', () => {
+  const running = machine({ watchdog: { model: 'i6300esb', action: 'reset' } })
+  expect(plan(running, { watchdog: { model: 'i6300esb', action: 'pause' } })).toMatchObject({ changes: [{ kind: 'setWatchdogAction', action: 'pause' }], differences: [{ path: 'watchdog', when: 'now' }] })
+  for (const watchdog of [null, { model: 'ib700', action: 'pause' }] as const) expect(plan(running, { watchdog })).toMatchObject({ changes: [], differences: [{ path: 'watchdog', when: 'nextStart' }] })
+  expect(plan(machine(), { watchdog: { model: 'i6300esb', action: 'pause' } }).changes).toEqual([])
+  expect(withLiveChange(running, { kind: 'setWatchdogAction', action: 'none' }).watchdog).toEqual({ model: 'i6300esb', action: 'none' })
 })
 
 test('what a saved guest has in its memory stays as it is: what is around it changes at once, what can be live when it goes on, and the rest after its next shut down', () => {

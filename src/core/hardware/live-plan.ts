@@ -6,8 +6,9 @@ import { type LiveChange, withLiveChange } from '../engine/live-change'
 import { plugProcessorObstacle, unplugProcessorObstacle } from '../engine/qemu/limits'
 import { compareDefinitions } from '../snapshot/compare'
 import { inPresentLayers, withHardware } from './hardware'
-import { Places } from './places'
+import { Places, staysOnBoard } from './places'
 import { planDevices, planVsock } from './plan-devices'
+import { planSystem, planWatchdog } from './plan-system'
 
 /** What happens to a machine that runs. */
 export interface LivePlan {
@@ -20,8 +21,6 @@ export interface LivePlan {
 
 const noKeyYet = 'The machine was started without the key for encrypted disks; it gets this one at the next start.'
 const needsStart = 'QEMU can’t change this while the machine runs.'
-
-const staysOnBoard = 'The machine’s board lets nothing go while it runs; it goes at the next start.'
 
 /**
  * Tells what of a change can be made while the machine runs, and makes places for what is plugged in.
@@ -115,12 +114,9 @@ export function planLive(running: MachineDefinition, stored: MachineDefinition, 
   if (maximumMiB !== null && maximumMiB === hardware.memory.maximumMiB && running.memoryMiB === hardware.memoryMiB && pluggedMiB !== hardware.memory.pluggedMiB) {
     changes.push({ kind: 'plugMemory', pluggedMiB: hardware.memory.pluggedMiB })
   } else if (maximumMiB !== null && pluggedMiB !== hardware.memory.pluggedMiB) waits.set('memory.pluggedMiB', 'It comes with what else changes about the memory.')
-  const { targetMiB } = hardware.memory
-  if (targetMiB !== running.memory.targetMiB) {
-    const obstacle = targetObstacle(running, hardware)
-    if (obstacle === null) changes.push({ kind: 'setMemoryTarget', targetMiB })
-    else waits.set('memory.targetMiB', obstacle)
-  }
+  const system = planSystem(running, stored, hardware)
+  changes.push(...system.changes, ...planWatchdog(running, hardware))
+  for (const [path, reason] of system.waits) waits.set(path, reason)
   const processors = planProcessors(running, hardware, accelerator)
   if (typeof processors === 'string') waits.set('processors.plugged', processors)
   else changes.push(...processors)
@@ -185,6 +181,13 @@ export function pathOf(change: LiveChange): string {
       return 'memory.pluggedMiB'
     case 'setMemoryTarget':
       return 'memory.targetMiB'
+    case 'plugSystem':
+    case 'unplugSystem':
+      return change.part
+    case 'plugChannels':
+      return 'guestAgent'
+    case 'setWatchdogAction':
+      return 'watchdog'
     case 'plugProcessor':
     case 'unplugProcessor':
       return 'processors.plugged'
@@ -235,13 +238,6 @@ function planProcessors({ processors: now }: MachineDefinition, { processors: wa
   const obstacle = more > 0 ? plugProcessorObstacle(accelerator) : unplugProcessorObstacle(accelerator)
   if (obstacle !== null) return obstacle
   return Array.from({ length: Math.abs(more) }, (_, index) => (more > 0 ? { kind: 'plugProcessor', plugged: now.plugged + index + 1 } : { kind: 'unplugProcessor', plugged: now.plugged - index - 1 }))
-}
-
-/** Why a target of the balloon has to wait; null: it has not. */
-function targetObstacle(running: MachineDefinition, { memory, balloon }: MachineHardware): string | null {
-  if (!running.balloon) return 'The machine has had no memory balloon since its start; it gets one at the next.'
-  if (!balloon) return 'The balloon goes at the next start, and this with it.'
-  return memory.targetMiB !== null && memory.targetMiB > running.memoryMiB ? 'It is more than the machine has now.' : null
 }
 
 /** Ports of the controller are given in order: what comes behind a device that goes keeps its own only where it is known which that is. */

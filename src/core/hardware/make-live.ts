@@ -1,6 +1,6 @@
 import { isRingsideError, type RingsideError } from '@shared/errors'
 import { waitingNote } from '@shared/model'
-import { isRepeatable, type LiveChange, withLiveChange } from '../engine/live-change'
+import { isRepeatable, type LiveChange, type SystemPart, withLiveChange } from '../engine/live-change'
 import type { HeldMachine } from '../machine/held-machine'
 import type { HardwareWork } from './context'
 import { pathOf } from './live-plan'
@@ -42,15 +42,31 @@ export async function makeAllLive(work: HardwareWork, changes: readonly LiveChan
   return failed
 }
 
-type AskedFor = Extract<LiveChange, { kind: 'unplugDisk' | 'unplugNic' | 'unplugFolder' | 'unplugPci' | 'unplugVsock' }>
+type AskedFor = Extract<LiveChange, { kind: 'unplugDisk' | 'unplugNic' | 'unplugFolder' | 'unplugPci' | 'unplugVsock' | 'unplugSystem' }>
 
 /** Whether it is for the guest to let go of a device. */
 export function isAskedFor(change: LiveChange): change is AskedFor {
+  if (change.kind === 'unplugSystem') return change.part !== 'guestAgent'
   return ['unplugDisk', 'unplugNic', 'unplugFolder', 'unplugPci', 'unplugVsock'].includes(change.kind)
 }
 
-function inWords(change: AskedFor): string {
-  return change.kind === 'unplugVsock' ? 'the sockets to the host' : `“${change.id}”`
+export function inWords(change: AskedFor): string {
+  switch (change.kind) {
+    case 'unplugVsock':
+      return 'the sockets to the host'
+    case 'unplugSystem':
+      return systemWords[change.part]
+    default:
+      return `“${change.id}”`
+  }
+}
+
+const systemWords: Readonly<Record<SystemPart, string>> = { balloon: 'the memory balloon', randomNumbers: 'the device for random numbers', guestAgent: 'the channel of the guest agent' }
+
+/** Paths that are as they are for as long as the guest keeps what it was asked for: it can still be booted from, and a balloon has its target. */
+export function goesAlong(change: LiveChange): readonly string[] {
+  if (change.kind === 'unplugDisk' || change.kind === 'unplugNic') return ['boot.order']
+  return change.kind === 'unplugSystem' && change.part === 'balloon' ? ['memory.targetMiB'] : []
 }
 
 /** Says in the notes of the run what is waited for, as long as that takes. */

@@ -9,6 +9,10 @@ const scsiSlots = 32
 /** Ports of the USB controller, from behind, that are for what comes while the machine runs. */
 const usbSlots = 4
 
+/** Why nothing comes, and nothing goes, on a board without PCI Express. */
+export const takesNothing = 'The machine’s board takes nothing while it runs; that of the type q35 does.'
+export const staysOnBoard = 'The machine’s board lets nothing go while it runs; it goes at the next start.'
+
 /** Free places for what is plugged in. */
 export class Places {
   readonly #ports: Set<number>
@@ -64,7 +68,7 @@ export class Places {
   }
 
   #port(): { slot: number } | string {
-    if (!boardOf(this.running.machineType).pcie) return 'The machine’s board takes nothing while it runs; that of the type q35 does.'
+    if (!boardOf(this.running.machineType).pcie) return takesNothing
     return free(this.#ports, spareRootPorts) ?? `All ${String(spareRootPorts)} ports for what is plugged in are taken; it is there at the next start.`
   }
 }

@@ -5,7 +5,7 @@ import { hardwareOf, inPresentLayers, withHardware } from './hardware'
 import { type LivePlan, planLive, whenOf } from './live-plan'
 
 /** What is no part of a guest’s memory, or is told to it anew before it goes on. */
-const outsideMemory: readonly LiveChange['kind'][] = ['limitDisk', 'setLink', 'limitProcessorTime', 'prioritise', 'setMemoryTarget']
+const outsideMemory: readonly LiveChange['kind'][] = ['limitDisk', 'setLink', 'limitProcessorTime', 'prioritise', 'setMemoryTarget', 'setWatchdogAction']
 const keepsBoard = 'The memory of the saved guest fits the hardware that it was saved with, and this can’t be changed while it runs: it comes after the machine’s next shut down.'
 
 /**

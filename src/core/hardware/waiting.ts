@@ -1,7 +1,7 @@
 import type { HardwareDifference, MachineDefinition } from '@shared/model'
 import type { LiveChange } from '../engine/live-change'
 import { type LivePlan, pathOf } from './live-plan'
-import { isAskedFor } from './make-live'
+import { goesAlong, isAskedFor } from './make-live'
 import { planWaiting, waitingForSaved } from './saved-plan'
 import type { PresentHardware } from './apply'
 
@@ -17,7 +17,7 @@ export function waitingFor(present: PresentHardware | null, stored: MachineDefin
 
 /** What a change does to a machine whose guest is paused: it lets go of nothing; only USB disks are pulled out unasked. */
 export function differencesOfPaused({ differences, changes }: Pick<LivePlan, 'differences' | 'changes'>, { disks }: Pick<MachineDefinition, 'disks'>): HardwareDifference[] {
-  const asked = changes.filter((change) => isAskedFor(change) && !(change.kind === 'unplugDisk' && disks.some(({ id, bus }) => id === change.id && bus === 'usb'))).map(pathOf)
+  const asked = changes.filter((change) => isAskedFor(change) && !(change.kind === 'unplugDisk' && disks.some(({ id, bus }) => id === change.id && bus === 'usb'))).flatMap((change) => [pathOf(change), ...goesAlong(change)])
   return differences.map((difference) => (asked.some((path) => difference.path === path || difference.path.startsWith(`${path}.`)) ? { ...difference, when: 'nextStart', reason: 'The guest is paused and can’t let go of it. Resume the machine first to take it out now.' } : difference))
 }
 
@@ -30,12 +30,12 @@ function whyKept(path: string, changes: readonly LiveChange[]): string {
     case 'unplugFolder':
     case 'unplugPci':
     case 'unplugVsock':
+    case 'unplugSystem':
     case 'unplugProcessor':
       return 'The guest has not let go of it. It goes when the guest does, when it restarts, or at the next start; the guest can be asked again.'
     case 'changeMedium':
       return 'The guest keeps the drive locked; the disc is changed at the next start, or by force.'
     default:
-      // What the guest keeps can still be booted from.
-      return path === 'boot.order' && changes.some(({ kind }) => kind === 'unplugDisk' || kind === 'unplugNic') ? 'It comes with what the guest has not let go of yet.' : notMade
+      return changes.some((each) => goesAlong(each).includes(path)) ? 'It comes with what the guest has not let go of yet.' : notMade
   }
 }

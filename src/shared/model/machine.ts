@@ -81,6 +81,8 @@ export const EmptyPlace = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('disk'), bus: z.enum(['virtio-blk', 'nvme', 'virtio-scsi']), at: PlaceNumber }),
   /** Of virtio-scsi, and nothing is on it any more. */
   z.object({ kind: z.literal('scsiController') }),
+  /** Of channels to programs in the guest, and nothing of the definition needs it any more, or yet. */
+  z.object({ kind: z.literal('channelController') }),
   /** Of the USB 3 controller; 0: the controller alone is kept. */
   z.object({ kind: z.literal('usb'), port: z.int().min(0).max(8) }),
 ])

@@ -2,6 +2,7 @@ import { connect as connectSocket, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 import { connect as connectTls } from 'node:tls'
 import { option } from './argv/options'
+import type { JsonObject } from './qmp/qmp-types'
 
 /**
  * Where one of QEMU's sockets is. A unix socket in a folder of mode 0700 needs no further guard. Windows has none in Node, so there it is
@@ -31,6 +32,17 @@ export function listenOptions(endpoint: Endpoint): string[] {
       return [option('path', endpoint.path), 'server=on', 'wait=off']
     case 'tcp':
       return ['host=127.0.0.1', option('port', endpoint.port), 'server=on', 'wait=off', option('tls-creds', tlsCredentialsId)]
+  }
+}
+
+/** The same as `chardev-add` takes it. */
+export function listenBackend(endpoint: Endpoint): JsonObject {
+  const listening = { server: true, wait: false }
+  switch (endpoint.kind) {
+    case 'unix':
+      return { type: 'socket', data: { addr: { type: 'unix', data: { path: endpoint.path } }, ...listening } }
+    case 'tcp':
+      return { type: 'socket', data: { addr: { type: 'inet', data: { host: '127.0.0.1', port: String(endpoint.port) } }, ...listening, 'tls-creds': tlsCredentialsId } }
   }
 }
 

@@ -1,22 +1,22 @@
-import type { ArgumentList } from './argument-list'
+import { hasChannels } from '../../empty-places'
 import { listenOptions } from '../endpoint'
+import type { JsonObject } from '../qmp/qmp-types'
+import type { ArgumentList } from './argument-list'
 import type { ArgvInput } from './input'
 import { option, options } from './options'
 import type { PciBus } from './pci'
 
+export const channelsId = 'sys-channels'
+
 /** Bus on which channels to programs in the guest sit. */
-export const channelBus = 'sys-channels.0'
+export const channelBus = `${channelsId}.0`
 
 /** The chardev of qemu-guest-agent's channel. */
 export const agentChardev = 'sys-agent'
+export const agentPortId = 'sys-agent-port'
 
 /** Place of spice-vdagent's channel, which comes after start and goes before a save (it blocks migration). */
 export const clipboardChannelNumber = 2
-
-/** The controller is there for channels that come later too. */
-export function hasChannels({ guestAgent, clipboard, virtioConsoles }: { guestAgent: boolean; clipboard: boolean; virtioConsoles: number }): boolean {
-  return guestAgent || clipboard || virtioConsoles > 0
-}
 
 /** Serial ports: a socket for the console, and a log that is written whether or not one is open. */
 export function addSerialPorts(list: ArgumentList, { definition, endpoints, files }: ArgvInput): void {
@@ -47,9 +47,19 @@ function addPort(list: ArgumentList, { endpoints, files }: Pick<ArgvInput, 'endp
 export function addChannels(list: ArgumentList, pci: PciBus, input: ArgvInput): void {
   const { definition, endpoints } = input
   if (!hasChannels(definition)) return
-  list.device({ driver: 'virtio-serial-pci', id: 'sys-channels', ...pci.systemPlace('channels') })
+  list.device(channelsDevice(pci.systemPlace('channels')))
   addVirtioConsoles(list, input)
   if (!definition.guestAgent || endpoints.agent === null) return
   list.chardev(options('socket', option('id', agentChardev), ...listenOptions(endpoints.agent)))
-  list.device({ driver: 'virtserialport', id: 'sys-agent-port', bus: channelBus, nr: 1, chardev: agentChardev, name: 'org.qemu.guest_agent.0' })
+  list.device(agentPort())
+}
+
+/** As `-device` and `device_add` take it. */
+export function channelsDevice(place: JsonObject): JsonObject & { driver: string; id: string } {
+  return { driver: 'virtio-serial-pci', id: channelsId, ...place }
+}
+
+/** As `-device` and `device_add` take it. */
+export function agentPort(): JsonObject & { driver: string; id: string } {
+  return { driver: 'virtserialport', id: agentPortId, bus: channelBus, nr: 1, chardev: agentChardev, name: 'org.qemu.guest_agent.0' }
 }

@@ -9,6 +9,7 @@ import type { PciBus } from './pci'
 import { usbId, usbPlaces, usbSlotPlace } from './usb-places'
 
 export const balloonId = 'sys-balloon'
+export const randomNumbersId = 'sys-rng-port'
 export const vsockId = 'sys-vsock'
 
 /** The USB controller, when anything is on it, the pointer, and devices of the host that the guest gets as long as they are plugged in there. */
@@ -51,14 +52,27 @@ function addUsbController(list: ArgumentList, pci: PciBus, model: MachineDefinit
 
 export function addRandomNumbers(list: ArgumentList, pci: PciBus, { randomNumbers }: MachineDefinition): void {
   if (!randomNumbers) return
-  list.object({ 'qom-type': 'rng-builtin', id: 'sys-rng' })
-  list.device({ driver: 'virtio-rng-pci', id: 'sys-rng-port', rng: 'sys-rng', ...pci.systemPlace('random') })
+  list.object(randomSource)
+  list.device(randomDevice(pci.systemPlace('random')))
+}
+
+/** As `-object` and `object-add` take it. */
+export const randomSource = { 'qom-type': 'rng-builtin', id: 'sys-rng' } as const
+
+/** As `-device` and `device_add` take it. */
+export function randomDevice(place: JsonObject): JsonObject & { driver: string; id: string } {
+  return { driver: 'virtio-rng-pci', id: randomNumbersId, rng: randomSource.id, ...place }
 }
 
 /** Tells how much memory the guest uses, and gives pages that it freed back to the host by itself. */
 export function addBalloon(list: ArgumentList, pci: PciBus, { balloon }: MachineDefinition): void {
   if (!balloon) return
-  list.device({ driver: 'virtio-balloon-pci', id: balloonId, 'deflate-on-oom': true, 'free-page-reporting': true, ...pci.systemPlace('balloon') })
+  list.device(balloonDevice(pci.systemPlace('balloon')))
+}
+
+/** As `-device` and `device_add` take it. */
+export function balloonDevice(place: JsonObject): JsonObject & { driver: string; id: string } {
+  return { driver: 'virtio-balloon-pci', id: balloonId, 'deflate-on-oom': true, 'free-page-reporting': true, ...place }
 }
 
 const audioId = 'sys-audio'

@@ -38,7 +38,7 @@ export class PciBus {
   }
 
   systemPlace(device: SystemDevice): JsonObject {
-    return { bus: this.board.pcie ? portId(systemDevices.indexOf(device)) : 'pci.0' }
+    return systemPlace(this.board, device)
   }
 
   /** A place for a PCI Express or virtio device. Adds the root port. */
@@ -96,6 +96,11 @@ export class PciBus {
     this.list.device({ driver: 'pcie-root-port', id, bus: 'pcie.0', addr, ...multifunction, port: index, chassis: index + 1, ...properties })
     return id
   }
+}
+
+/** The port of one of the machine’s own devices, as `-device` and `device_add` take it. */
+export function systemPlace(board: Board, device: SystemDevice): JsonObject {
+  return { bus: board.pcie ? portId(systemDevices.indexOf(device)) : 'pci.0' }
 }
 
 function portId(index: number): string {

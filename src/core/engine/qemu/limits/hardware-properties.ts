@@ -1,4 +1,5 @@
 import { type HardwareProperty, type MachineDefinition, processorsAtStart } from '@shared/model'
+import { hasChannels } from '../../empty-places'
 import { boardOf, luksObstacle, memfdObstacle } from '../argv'
 import {
   acceleratorChoices, aioChoices, backends, caches, cdromBuses, choicesOf, clocks, cpuModelChoices, diskBuses, displayModels, firmwareChoices, folderDriverChoices, formats, machineTypeChoices, maxProcessors, nicModels,
@@ -72,7 +73,8 @@ function livePlugged(maximum: number | null, accelerator: HardwareSurroundings['
   return { possible: reason === null, reason: reason ?? unplugProcessorObstacle(accelerator) }
 }
 
-function memoryProperties({ memoryMiB, memory, balloon }: MachineDefinition, surroundings: HardwareSurroundings): HardwareProperty[] {
+function memoryProperties(definition: MachineDefinition, surroundings: HardwareSurroundings): HardwareProperty[] {
+  const { memoryMiB, memory, balloon } = definition
   const { qemu, host } = surroundings
   const pluggable = missing(surroundings, 'virtio-mem-pci')
   const pool = host.hugePages === null ? 'This computer has set no huge pages aside (vm.nr_hugepages is 0).' : null
@@ -85,7 +87,7 @@ function memoryProperties({ memoryMiB, memory, balloon }: MachineDefinition, sur
     }),
     property('memory.hugePages', 'Huge pages', 'memory-backend-memfd hugetlb', 'Takes memory from the computer’s pool of huge pages, which is faster and not to be swapped out.', 'switch', { obstacle: memfdObstacle({ hugePages: true }, host.platform, qemu.features) ?? pool }),
     property('memory.shared', 'Shared memory', 'memory-backend-memfd share', 'Other programs may map the guest’s memory, as virtiofs and vhost-user need it.', 'switch', { obstacle: memfdObstacle({ hugePages: false }, host.platform, qemu.features) }),
-    property('balloon', 'Memory balloon', 'virtio-balloon-pci', 'Tells how much memory the guest uses, and gives back what it freed.', 'switch', { obstacle: missing(surroundings, 'virtio-balloon-pci') }),
+    property('balloon', 'Memory balloon', 'virtio-balloon-pci', 'Tells how much memory the guest uses, and gives back what it freed.', 'switch', { live: comesAndGoes(definition), obstacle: missing(surroundings, 'virtio-balloon-pci') }),
   ]
 }
 
@@ -177,10 +179,10 @@ function portProperties(definition: MachineDefinition, surroundings: HardwareSur
     property('virtioConsoles', 'VirtIO consoles', 'virtconsole', 'Fast consoles in text, each with a log. Linux calls the first hvc0.', 'number', { minimum: 0, maximum: 4, obstacle: missing(surroundings, 'virtio-serial-pci', 'virtconsole') }),
     property('usbController', 'USB controller', 'qemu-xhci', 'USB 3 is best; older systems know only older ones.', 'choice', { choices: choicesOf(usbControllers, surroundings) }),
     property('watchdog.model', 'Watchdog', '-device', 'Acts when the guest no longer says that it is well.', 'choice', { choices: choicesOf(watchdogModels, surroundings) }),
-    property('watchdog.action', 'What the watchdog does', '-action watchdog', 'What happens to a guest that hangs.', 'choice', { choices: choicesOf(watchdogActions, surroundings) }),
+    property('watchdog.action', 'What the watchdog does', '-action watchdog', 'What happens to a guest that hangs.', 'choice', { ...(definition.watchdog === null ? {} : { live }), choices: choicesOf(watchdogActions, surroundings) }),
     ...tpmProperties(definition, surroundings),
     property('panicDevice', 'Panic device', 'pvpanic', 'The guest tells when its kernel has crashed, and it is shown here.', 'switch', { obstacle: missing(surroundings, 'pvpanic') }),
-    property('randomNumbers', 'Random numbers from the host', 'virtio-rng-pci', 'The guest’s secrets are good ones from the first moment on.', 'switch', { obstacle: missing(surroundings, 'virtio-rng-pci') }),
+    property('randomNumbers', 'Random numbers from the host', 'virtio-rng-pci', 'The guest’s secrets are good ones from the first moment on.', 'switch', { live: comesAndGoes(definition), obstacle: missing(surroundings, 'virtio-rng-pci') }),
   ]
 }
 
@@ -209,7 +211,7 @@ function hostProperties(definition: MachineDefinition, surroundings: HardwareSur
   const passed = passthroughObstacle(surroundings)
   const clipboard = qemu.features['vdagent'] === true ? null : 'This QEMU was built without it.'
   return [
-    property('guestAgent', 'Guest agent', 'org.qemu.guest_agent.0', 'A channel for qemu-guest-agent in the guest, which tells addresses and holds file systems still.', 'switch', { obstacle: missing(surroundings, 'virtio-serial-pci', 'virtserialport') }),
+    property('guestAgent', 'Guest agent', 'org.qemu.guest_agent.0', 'A channel for qemu-guest-agent in the guest, which tells addresses and holds file systems still.', 'switch', { live: hasChannels(definition) ? live : comesAndGoes(definition), obstacle: missing(surroundings, 'virtio-serial-pci', 'virtserialport') }),
     property('clipboard', 'Shared clipboard', 'qemu-vdagent', 'Copy here, paste there, with spice-vdagent in the guest.', 'switch', { obstacle: missing(surroundings, 'virtio-serial-pci', 'virtserialport') ?? clipboard }),
     property('vsock.cid', 'Sockets between guest and host', 'vhost-vsock-pci guest-cid', 'The guest’s number; each running machine has its own.', 'number', { minimum: 3, maximum: 4_294_967_294, live: stays, obstacle: vsock }),
     property('vsock.slot', 'Port', 'bus', 'The spare port that they were plugged into while the machine ran.', 'number', { minimum: 0, maximum: 31, obstacle: 'Ringside gives it when they are plugged in.' }),
@@ -231,6 +233,11 @@ function hostProperties(definition: MachineDefinition, surroundings: HardwareSur
     property('pciDevices.*.slot', 'Port in the guest', 'bus', 'The spare port that it was plugged into while the machine ran.', 'number', { minimum: 0, maximum: 31, obstacle: 'Ringside gives it when a device is plugged in.' }),
     property('rawArguments', 'Arguments of your own', 'qemu-system-x86_64 …', 'Passed to QEMU as they are, after all others. What they do is not looked after.', 'list'),
   ]
+}
+
+/** Of the machine’s own devices, whose places are kept. */
+function comesAndGoes({ machineType }: MachineDefinition): HardwareProperty['live'] {
+  return boardOf(machineType).pcie ? live : { possible: false, reason: 'The machine’s board takes nothing while it runs, and lets nothing go; that of the type q35 does.' }
 }
 
 /** Of what comes and goes whole. */

@@ -211,8 +211,8 @@ test('processors say why they wait for a start, and what is live says so', () =>
   expect(properties({ ...wholeSurroundings, accelerator: 'whpx' }, growing).get('processors.plugged')?.live.possible).toBe(false)
   expect(properties().get('processors.plugged')?.obstacle).toContain('at most first')
   expect([...properties().values()].filter(({ live }) => live.possible).map(({ path }) => path)).toEqual([
-    'processors.limitPercent', 'processors.priority', 'memory.targetMiB',
-    ...['bytesPerSecond', 'bytesReadPerSecond', 'bytesWrittenPerSecond', 'requestsPerSecond', 'readsPerSecond', 'writesPerSecond'].map((name) => `disks.*.limits.${name}`), 'cdroms.*.image', 'nics.*.linkUp',
+    'processors.limitPercent', 'processors.priority', 'memory.targetMiB', 'balloon',
+    ...['bytesPerSecond', 'bytesReadPerSecond', 'bytesWrittenPerSecond', 'requestsPerSecond', 'readsPerSecond', 'writesPerSecond'].map((name) => `disks.*.limits.${name}`), 'cdroms.*.image', 'nics.*.linkUp', 'randomNumbers', 'guestAgent',
   ])
   for (const { path, live } of properties().values()) if (!live.possible) expect([path, live.reason === null]).toEqual([path, false])
 })

@@ -25,12 +25,19 @@ export class MetricsSampler {
   #last: Totals | null = null
   #vcpuThreads: number[] | null = null
 
-  constructor(private readonly pid: number, private readonly hasBalloon: boolean) {}
+  #hasBalloon = false
 
-  /** Has the balloon driver tell how much memory the guest uses. */
-  async begin(qmp: QmpClient): Promise<void> {
-    if (!this.hasBalloon) return
+  constructor(private readonly pid: number) {}
+
+  /** There is a balloon: has its driver tell how much memory the guest uses. */
+  async useBalloon(qmp: QmpClient): Promise<void> {
+    this.#hasBalloon = true
     await qmp.execute('qom-set', { path: balloonPath, property: 'guest-stats-polling-interval', value: balloonPollSeconds })
+  }
+
+  /** It is gone. */
+  forgetBalloon(): void {
+    this.#hasBalloon = false
   }
 
   /** One was put in or taken out: their threads are asked for anew. */
@@ -42,8 +49,8 @@ export class MetricsSampler {
     const [threads, blocks, balloon, guest] = await Promise.all([
       this.#threads(qmp),
       orNull(qmp.execute('query-blockstats')),
-      this.hasBalloon ? orNull(qmp.execute('query-balloon')) : null,
-      this.hasBalloon ? orNull(qmp.execute('qom-get', { path: balloonPath, property: 'guest-stats' }) as Promise<GuestBalloonStats>) : null,
+      this.#hasBalloon ? orNull(qmp.execute('query-balloon')) : null,
+      this.#hasBalloon ? orNull(qmp.execute('qom-get', { path: balloonPath, property: 'guest-stats' }) as Promise<GuestBalloonStats>) : null,
     ])
     const now: Totals = {
       at: performance.now(),

@@ -132,6 +132,8 @@ export interface QmpCommands {
   'device_del': { arguments: { id: string }; returns: JsonObject }
   'qom-list': { arguments: { path: string }; returns: { name: string; type: string }[] }
   'object-add': { arguments: { 'qom-type': string; id: string; [property: string]: Json }; returns: JsonObject }
+  'object-del': { arguments: { id: string }; returns: JsonObject }
+  'set-action': { arguments: { watchdog: string }; returns: JsonObject }
   'netdev_add': { arguments: { type: string; id: string; [option: string]: Json }; returns: JsonObject }
   'blockdev-open-tray': { arguments: { id: string; force?: boolean }; returns: JsonObject }
   'blockdev-close-tray': { arguments: { id: string }; returns: JsonObject }

@@ -16,6 +16,7 @@ import { deviceIds, explained, hasDevice, letGo, type LiveMachine, placeOf, requ
 import { plugFolder, removeFolderParts } from './live-folders'
 import { plugPci, plugVsock, vsockLabel } from './live-host-devices'
 import { plugNic } from './live-nics'
+import { idOfPart, partWithId, plugChannels, plugSystem, recoverSystem, removeSystemParts, setWatchdogAction, unplugSystem } from './live-system-devices'
 import { lastProcessor, plugProcessor, pluggedProcessors } from './processors'
 import { imagePath } from './run-files'
 
@@ -23,7 +24,7 @@ import { imagePath } from './run-files'
 const trayPatienceMs = 5000
 
 /** A device goes, and the guest is asked to let go of it. */
-type Departure = Extract<LiveChange, { kind: 'unplugDisk' | 'unplugNic' | 'unplugFolder' | 'unplugVsock' | 'unplugPci' }>
+type Departure = Extract<LiveChange, { kind: 'unplugDisk' | 'unplugNic' | 'unplugFolder' | 'unplugVsock' | 'unplugPci' | 'unplugSystem' }>
 
 /** Makes one change. See `EngineHardware`. */
 export async function makeLiveChange(machine: LiveMachine, change: LiveChange): Promise<void> {
@@ -67,6 +68,14 @@ export async function makeLiveChange(machine: LiveMachine, change: LiveChange): 
       return setMemoryTarget(machine.qmp, withLiveChange(machine.definition, change)).catch((error: unknown) => {
         throw explained(error, 'The memory balloon can’t be set')
       })
+    case 'plugSystem':
+      return plugSystem(machine, change.part)
+    case 'unplugSystem':
+      return unplugSystem(machine, change.part)
+    case 'plugChannels':
+      return plugChannels(machine)
+    case 'setWatchdogAction':
+      return setWatchdogAction(machine.qmp, change.action)
     case 'plugProcessor':
       return plugProcessor(machine.qmp, machine.definition, change.plugged).catch((error: unknown) => {
         throw explained(error, 'The processor can’t be put in')
@@ -166,6 +175,8 @@ export async function removeParts(machine: Pick<LiveMachine, 'qmp' | 'definition
       return removeDiskNodes(machine, change.id)
     case 'unplugFolder':
       return removeFolderParts(machine, change.id)
+    case 'unplugSystem':
+      return removeSystemParts(machine.qmp, change.part)
     // Its network stays.
     case 'unplugNic':
     case 'unplugVsock':
@@ -185,6 +196,8 @@ export function leavingBy(change: LiveChange): string | null {
       return change.id
     case 'unplugVsock':
       return vsockId
+    case 'unplugSystem':
+      return idOfPart(change.part)
     case 'unplugProcessor':
       return 'processor'
     default:
@@ -193,10 +206,13 @@ export function leavingBy(change: LiveChange): string | null {
 }
 
 /** The change by which a device is gone that the guest let go of; null: it is none of the machine’s, or nobody waits for a guest to let go of such. */
-export function departureOf({ disks, nics, sharedFolders, pciDevices, vsock }: MachineDefinition, id: string): Departure | null {
+export function departureOf(definition: MachineDefinition, id: string): Departure | null {
+  const { disks, nics, sharedFolders, pciDevices, vsock } = definition
   const lists = [['unplugDisk', disks], ['unplugNic', nics], ['unplugFolder', sharedFolders], ['unplugPci', pciDevices]] as const
   const [kind] = lists.find(([, devices]) => devices.some((device) => device.id === id)) ?? []
   if (kind !== undefined) return { kind, id }
+  const part = partWithId(id)
+  if (part !== null) return definition[part] ? { kind: 'unplugSystem', part } : null
   return id === vsockId && vsock !== null ? { kind: 'unplugVsock' } : null
 }
 
@@ -266,7 +282,7 @@ export async function recoverHardware({ qmp, plan, definition, ...machine }: Liv
   const ids = await deviceIds(qmp)
   const gone = (devices: readonly { id: string }[], kind: 'unplugDisk' | 'unplugNic' | 'unplugUsb' | 'unplugFolder' | 'unplugPci'): LiveChange[] => devices.flatMap(({ id }) => (ids.has(id) ? [] : [{ kind, id }]))
   const vsock: LiveChange[] = definition.vsock === null || ids.has(vsockId) ? [] : [{ kind: 'unplugVsock' }]
-  const there = [...vsock, ...gone(definition.disks, 'unplugDisk'), ...gone(definition.nics, 'unplugNic'), ...gone(definition.usbDevices, 'unplugUsb'), ...gone(definition.sharedFolders, 'unplugFolder'), ...gone(definition.pciDevices, 'unplugPci')].reduce(withLiveChange, definition)
+  const there = [...vsock, ...gone(definition.disks, 'unplugDisk'), ...gone(definition.nics, 'unplugNic'), ...gone(definition.usbDevices, 'unplugUsb'), ...gone(definition.sharedFolders, 'unplugFolder'), ...gone(definition.pciDevices, 'unplugPci')].reduce(withLiveChange, await recoverSystem({ qmp, definition, tell }, ids))
   for (const { id } of definition.disks) if (!ids.has(id)) await removeDiskNodes({ qmp, definition }, id)
   for (const { id } of definition.sharedFolders) if (!ids.has(id)) await removeFolderParts({ qmp, folders: machine.folders }, id)
   there.processors = { ...there.processors, plugged: await pluggedProcessors(qmp, there) }

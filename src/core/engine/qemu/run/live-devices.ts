@@ -4,6 +4,7 @@ import type { LaunchPlan } from '../../engine'
 import { placeOfSlot } from '../argv'
 import { QmpCommandError, QmpTimeoutError, type QmpClient } from '../qmp'
 import type { JsonObject } from '../qmp/qmp-types'
+import type { RunEndpoints } from './endpoints'
 import type { SharedFolders } from './shared-folders'
 
 /** How long a guest may take to let go of a device. One without a driver for hot-plug never does. */
@@ -18,6 +19,8 @@ export interface LiveMachine {
   folders: SharedFolders
   /** A link to a folder that QEMU is to share itself. */
   share: string
+  /** Where QEMU is to listen for those who want the guest’s agent; null: nowhere. */
+  agent: RunEndpoints['endpoints']['agent']
   /** Told of what is less than was asked for, a sentence each. */
   tell: (sentence: string) => void
 }

@@ -12,7 +12,7 @@ const machineWith = (qmp: QmpClient): LiveMachine => ({ qmp, definition, paused:
 const having = (...ids: string[]): FakeQmp => new FakeQmp({ 'qom-list': () => ids.map((name) => ({ name, type: 'child<x>' })) })
 
 test('what a guest lets go of is known by its id', () => {
-  expect(['disk0', 'net0', 'music', 'card', vsockId, 'sys-balloon'].map((id) => departureOf(definition, id)?.kind ?? null)).toEqual(['unplugDisk', 'unplugNic', 'unplugFolder', 'unplugPci', 'unplugVsock', null])
+  expect(['disk0', 'net0', 'music', 'card', vsockId, 'sys-balloon', 'sys-usb'].map((id) => departureOf(definition, id)?.kind ?? null)).toEqual(['unplugDisk', 'unplugNic', 'unplugFolder', 'unplugPci', 'unplugVsock', 'unplugSystem', null])
   expect(departureOf({ ...definition, vsock: null }, vsockId)).toBeNull()
 })
 

@@ -63,9 +63,9 @@ export class QemuMachine implements RunningMachine {
   readonly #notes: string[]
   readonly #sampler: MetricsSampler
   readonly #ended = Promise.withResolvers<void>()
-  readonly #openAgent: OpenAgent | null
-  /** null: the machine has no channel for an agent. */
-  readonly #agentLine: AgentLine | null
+  /** For those who are to have it while there is one. */
+  readonly #channel: OpenAgent
+  readonly #agentLine: AgentLine
   readonly guest = new GuestOperations(() => this.#requireAgent())
   #qmp: QmpClient
   #paused: boolean
@@ -87,9 +87,9 @@ export class QemuMachine implements RunningMachine {
     this.#qmp = parts.qmp
     this.#paused = parts.paused
     this.#notes = [...parts.notes]
-    this.#sampler = new MetricsSampler(parts.qemu.pid, parts.plan.definition.balloon)
-    this.#openAgent = parts.plan.definition.guestAgent ? inTurn(() => openAgent(this.#qmp, parts.run.endpoints), () => { this.#agentLine?.letGo() }) : null
-    this.#agentLine = this.#openAgent === null ? null : new AgentLine(this.#openAgent)
+    this.#sampler = new MetricsSampler(parts.qemu.pid)
+    this.#channel = inTurn(() => openAgent(this.#qmp, parts.run.endpoints), () => { this.#agentLine.letGo() })
+    this.#agentLine = new AgentLine(this.#channel)
     this.#listen(parts.qmp)
     parts.folders.watch((sentence) => { this.addNote(sentence) })
     void parts.qemu.exited.then(() => this.#end())
@@ -313,8 +313,8 @@ export class QemuMachine implements RunningMachine {
   }
 
   get #live(): LiveMachine {
-    const { plan, folders, files } = this.#parts
-    return { qmp: this.#qmp, plan, definition: plan.definition, paused: this.#paused, pid: this.qemuPid, folders, share: files.runtime.share, tell: (sentence) => { this.addNote(sentence) } }
+    const { plan, folders, files, run } = this.#parts
+    return { qmp: this.#qmp, plan, definition: plan.definition, paused: this.#paused, pid: this.qemuPid, folders, share: files.runtime.share, agent: run.endpoints.agent, tell: (sentence) => { this.addNote(sentence) } }
   }
 
   async changeHardware(change: LiveChange): Promise<void> {
@@ -325,6 +325,7 @@ export class QemuMachine implements RunningMachine {
       await makeLiveChange(this.#live, change)
       this.#nowHas(withLiveChange(this.#parts.plan.definition, change))
       if (change.kind === 'limitProcessorTime') await this.#rememberTimeGroup()
+      if (change.kind === 'plugSystem' && change.part === 'balloon') await this.#useBalloon()
     } finally {
       if (leaving !== null) this.#changing.delete(leaving)
     }
@@ -337,6 +338,8 @@ export class QemuMachine implements RunningMachine {
 
   #nowHas(definition: MachineDefinition): void {
     if (definition.processors.plugged !== this.definition.processors.plugged) this.#sampler.forgetProcessors()
+    if (!definition.balloon) this.#sampler.forgetBalloon()
+    if (!definition.guestAgent) this.#agentLine.close()
     this.#parts.plan = { ...this.#parts.plan, definition }
   }
 
@@ -379,7 +382,7 @@ export class QemuMachine implements RunningMachine {
   release(): Promise<void> {
     this.#released = true
     this.#parts.folders.release()
-    this.#agentLine?.close()
+    this.#agentLine.close()
     this.#events.clear()
     this.#qmp.close()
     return Promise.resolve()
@@ -389,10 +392,13 @@ export class QemuMachine implements RunningMachine {
     return this.release()
   }
 
+  /** null: the machine has no channel for an agent now. */
+  get #openAgent(): OpenAgent | null {
+    return this.definition.guestAgent ? this.#channel : null
+  }
+
   #requireAgent(): AgentLine {
-    if (this.#agentLine === null) {
-      throw new RingsideError('CAPABILITY_MISSING', 'The machine has no channel for a guest agent.', { hint: 'Switch on “Guest agent” in its hardware, and start it anew.' })
-    }
+    if (!this.definition.guestAgent) throw new RingsideError('CAPABILITY_MISSING', 'The machine has no channel for a guest agent.', { hint: 'Switch on “Guest agent” in its hardware.' })
     if (this.#paused) throw new RingsideError('ILLEGAL_STATE', 'The guest is paused, and its agent with it.', { state: 'paused', hint: 'Resume the machine.' })
     return this.#agentLine
   }
@@ -401,13 +407,17 @@ export class QemuMachine implements RunningMachine {
   async #addExtras(): Promise<void> {
     await this.#rememberTimeGroup()
     const { definition, qemu } = this.#parts.plan
-    const balloon = this.#sampler.begin(this.#qmp).catch((error: unknown) => { this.addNote(`The guest's use of memory is not known: ${wordsOf(error)}`) })
+    const balloon = this.#useBalloon()
     if (wantsClipboard(definition)) {
       const obstacle = clipboardObstacle(qemu)
       if (obstacle !== null) this.addNote(obstacle)
       else await addClipboardChannel(this.#qmp).catch((error: unknown) => { this.addNote(`The clipboard is not shared: ${wordsOf(error)}`) })
     }
     await balloon
+  }
+
+  async #useBalloon(): Promise<void> {
+    if (this.definition.balloon) await this.#sampler.useBalloon(this.#qmp).catch((error: unknown) => { this.addNote(`The guest's use of memory is not known: ${wordsOf(error)}`) })
   }
 
   /** Nothing but one at a time keeps the guest's state. */

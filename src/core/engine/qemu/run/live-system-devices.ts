@@ -1,0 +1,113 @@
+import { RingsideError } from '@shared/errors'
+import type { MachineDefinition, Watchdog } from '@shared/model'
+import { hasChannels } from '../../empty-places'
+import { SystemPart, withChannels, withLiveChange } from '../../live-change'
+import { agentChardev, agentPort, agentPortId, balloonDevice, balloonId, boardOf, channelsDevice, channelsId, randomDevice, randomNumbersId, randomSource, systemPlace } from '../argv'
+import { listenBackend } from '../endpoint'
+import { QmpCommandError, type QmpClient } from '../qmp'
+import { setMemoryTarget } from './first-settings'
+import { explained, hasDevice, type LiveMachine, requireNoDevice, unplug } from './live-devices'
+
+/** Their ids in QEMU, and what people know them by. */
+const parts: Readonly<Record<SystemPart, { id: string; label: string }>> = {
+  balloon: { id: balloonId, label: 'the memory balloon' },
+  randomNumbers: { id: randomNumbersId, label: 'the device for random numbers' },
+  guestAgent: { id: agentPortId, label: 'the channel of the guest agent' },
+}
+
+export function idOfPart(part: SystemPart): string {
+  return parts[part].id
+}
+
+/** The part of a machine that QEMU has this device for; null: it is something else. */
+export function partWithId(id: string): SystemPart | null {
+  return SystemPart.options.find((part) => parts[part].id === id) ?? null
+}
+
+/** Plugs a device of the machine itself into the place that is kept for it. */
+export async function plugSystem(machine: LiveMachine, part: SystemPart): Promise<void> {
+  await requireNoDevice(machine.qmp, parts[part].id)
+  try {
+    switch (part) {
+      case 'balloon':
+        return await plugBalloon(machine)
+      case 'randomNumbers':
+        return await plugRandomNumbers(machine)
+      case 'guestAgent':
+        return await plugAgent(machine)
+    }
+  } catch (error) {
+    if (!(await hasDevice(machine.qmp, parts[part].id))) await removeSystemParts(machine.qmp, part)
+    throw explained(error, `${capitalised(parts[part].label)} can’t be plugged in`)
+  }
+}
+
+/** The target is told at once, also to a guest whose driver comes later. */
+async function plugBalloon({ qmp, definition, tell }: LiveMachine): Promise<void> {
+  await qmp.execute('device_add', balloonDevice(systemPlace(boardOf(definition.machineType), 'balloon')))
+  if (definition.memory.targetMiB !== null) await setMemoryTarget(qmp, definition).catch((error: unknown) => { tell(`The memory balloon could not be set: ${(error as Error).message}`) })
+}
+
+async function plugRandomNumbers({ qmp, definition }: LiveMachine): Promise<void> {
+  await removeSystemParts(qmp, 'randomNumbers')
+  await qmp.execute('object-add', randomSource)
+  await qmp.execute('device_add', randomDevice(systemPlace(boardOf(definition.machineType), 'random')))
+}
+
+async function plugAgent({ qmp, agent }: LiveMachine): Promise<void> {
+  if (agent === null) throw new RingsideError('CAPABILITY_MISSING', 'This run of the machine has no way to a guest agent; it gets it at the next start.')
+  await removeSystemParts(qmp, 'guestAgent')
+  await qmp.execute('chardev-add', { id: agentChardev, backend: listenBackend(agent) })
+  await qmp.execute('device_add', agentPort())
+}
+
+/** The controller that channels are on. One that is there is fine. */
+export async function plugChannels({ qmp, definition }: LiveMachine): Promise<void> {
+  if (await hasDevice(qmp, channelsId)) return
+  await qmp.execute('device_add', channelsDevice(systemPlace(boardOf(definition.machineType), 'channels'))).catch((error: unknown) => {
+    throw explained(error, 'The controller for the guest agent’s channel can’t be plugged in')
+  })
+}
+
+/** Asks the guest for a device of the machine itself; a channel is taken away without asking. Throws `GUEST_FAILED` when it keeps it. */
+export async function unplugSystem(machine: LiveMachine, part: SystemPart): Promise<void> {
+  const { id, label } = parts[part]
+  if (part === 'guestAgent') await removePort(machine.qmp, id)
+  else await unplug(machine, id, label)
+  await removeSystemParts(machine.qmp, part)
+}
+
+async function removePort(qmp: QmpClient, id: string): Promise<void> {
+  if (!(await hasDevice(qmp, id))) return
+  const deleted = qmp.nextEvent('DEVICE_DELETED', ({ device }) => device === id)
+  deleted.catch(() => undefined)
+  await qmp.execute('device_del', { id }).catch((error: unknown) => { throw explained(error, `${capitalised(parts.guestAgent.label)} can’t be taken out`) })
+  await deleted
+}
+
+/** What a part that is gone leaves behind it in QEMU. What is not there is fine. */
+export async function removeSystemParts(qmp: QmpClient, part: SystemPart): Promise<void> {
+  const gone = (error: unknown): void => { if (!(error instanceof QmpCommandError)) throw error }
+  if (part === 'randomNumbers') await qmp.execute('object-del', { id: randomSource.id }).catch(gone)
+  if (part === 'guestAgent') await qmp.execute('chardev-remove', { id: agentChardev }).catch(gone)
+}
+
+export async function setWatchdogAction(qmp: QmpClient, action: Watchdog['action']): Promise<void> {
+  await qmp.execute('set-action', { watchdog: action }).catch((error: unknown) => { throw explained(error, 'What the watchdog does can’t be changed') })
+}
+
+/**
+ * Which of the machine’s own devices there are of those that the definition says may be there, and what one that is not has left behind is removed.
+ * @param ids of all devices that QEMU has
+ */
+export async function recoverSystem({ qmp, definition, tell }: Pick<LiveMachine, 'qmp' | 'definition' | 'tell'>, ids: ReadonlySet<string>): Promise<MachineDefinition> {
+  const gone = SystemPart.options.filter((part) => !ids.has(parts[part].id))
+  for (const part of gone) await removeSystemParts(qmp, part)
+  const there = gone.reduce((now, part) => (now[part] ? withLiveChange(now, { kind: 'unplugSystem', part }) : now), definition)
+  if (there.watchdog !== null) await setWatchdogAction(qmp, there.watchdog.action).catch((error: unknown) => { tell((error as Error).message) })
+  return hasChannels(there) === ids.has(channelsId) ? there : withChannels(there, ids.has(channelsId))
+}
+
+function capitalised(words: string): string {
+  return `${words.charAt(0).toUpperCase()}${words.slice(1)}`
+}

@@ -19,6 +19,7 @@ import { AutomaticSnapshots, automaticWork, LayerReader, SnapshotService, type S
 import { HostStorage } from '../storage'
 import { createConsoleTickets } from './console-tickets'
 import { hostInfo } from './host-info'
+import { JobRecord } from './job-record'
 import { createJobs } from './jobs'
 import type { DefectLog } from './rpc-errors'
 import type { Disposer, HostServices, MachineLibrary, Probe } from './services'
@@ -135,7 +136,7 @@ async function compose(options: HostOptions, dataFolder: string, runtimeRoot: st
     keepSpareWorker: options.shell !== 'cli',
   })
   const stopFollowing = diskKeys.follow(machines)
-  const jobs = createJobs()
+  const jobs = createJobs(await JobRecord.open(join(folders.cache, 'jobs-under-way.json')))
   const snapshots = new SnapshotService({
     library: guardedLibrary,
     machines,

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { RingsideError, isRingsideError, serialiseError } from '@shared/errors'
 import type { Job } from '@shared/model'
+import type { JobRecord } from './job-record'
 import type { Jobs, RunningJob } from './services'
 
 /** Progress is announced at most this often; the first and the last report always are. Milliseconds. */
@@ -16,8 +17,11 @@ interface Entry {
   timer: NodeJS.Timeout | null
 }
 
-/** Long work in this process: started here, watched and cancelled from any client, remembered until dismissed. */
-export function createJobs(): Jobs & {
+/**
+ * Long work in this process: started here, watched and cancelled from any client, remembered until dismissed.
+ * @param record keeps what goes on, and tells what an earlier host was killed at
+ */
+export function createJobs(record: JobRecord | null = null): Jobs & {
   /** Cancels what can be cancelled and resolves when every job has ended. */
   close(): Promise<void>
 } {
@@ -27,6 +31,16 @@ export function createJobs(): Jobs & {
   const announce = (change: Parameters<Parameters<Jobs['onChange']>[0]>[0]): void => {
     for (const listener of listeners) listener(change)
   }
+
+  const cutOff = new Set<string>()
+  for (const job of record?.cutOff ?? []) {
+    cutOff.add(job.id)
+    entries.set(job.id, { job, abort: new AbortController(), ended: Promise.resolve(job), announcedAt: 0, timer: null })
+  }
+  const keep = (): void => {
+    record?.put([...entries.values()].map(({ job }) => job).filter(({ id, state }) => state === 'running' || cutOff.has(id)))
+  }
+  keep()
 
   const find = (id: string): Entry => {
     const entry = entries.get(id)
@@ -48,7 +62,9 @@ export function createJobs(): Jobs & {
   }
 
   const forget = (id: string): void => {
-    if (entries.delete(id)) announce({ type: 'removed', id })
+    if (!entries.delete(id)) return
+    announce({ type: 'removed', id })
+    if (cutOff.delete(id)) keep()
   }
 
   const forgetOldest = (): void => {
@@ -75,6 +91,7 @@ export function createJobs(): Jobs & {
       const entry: Entry = { job, abort, ended, announcedAt: performance.now(), timer: null }
       entries.set(job.id, entry)
       announce({ type: 'changed', job })
+      keep()
 
       const isOver = (): boolean => entry.job.state !== 'running'
       const reporter: RunningJob = {
@@ -93,6 +110,7 @@ export function createJobs(): Jobs & {
       }
       const finish = (fields: Partial<Job>): void => {
         change(entry, fields, true)
+        keep()
         resolve(entry.job)
         forgetOldest()
       }
@@ -137,6 +155,7 @@ export function createJobs(): Jobs & {
       const running = [...entries.values()].filter((entry) => entry.job.state === 'running')
       for (const entry of running) if (entry.job.cancellable) entry.abort.abort(new RingsideError('CANCELLED', 'Ringside is closing.'))
       await Promise.all(running.map((entry) => entry.ended))
+      await record?.settled()
       listeners.clear()
     },
   }

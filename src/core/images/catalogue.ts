@@ -115,12 +115,13 @@ class Builder {
     const readers = Map.groupBy([...this.#drafts.values()].filter(({ below }) => below !== null), ({ below }) => below ?? '')
     const images = new Map<string, KnownImage>()
     for (const draft of this.#drafts.values()) {
-      const format = await this.#formatOf(draft, readers.get(draft.path) ?? [])
+      const { format, fault } = await this.#formatOf(draft, readers.get(draft.path) ?? [])
       // Something else that lies among the disks; it is told of as left over.
-      if (format === null && draft.users.length === 0) continue
+      if (format === null && draft.users.length === 0 && fault === null) continue
       const { path, owner, file, below, users, plugs } = draft
       images.set(path, {
-        path, owner, format, below, users, plugs, bytes: file.bytes, encrypted: file.encrypted, internalSnapshots: file.internalSnapshots, snapshotBelow: this.#snapshotBelow(draft), fault: file.fault,
+        path, owner, format, below, users, plugs, bytes: file.bytes, encrypted: file.encrypted, internalSnapshots: file.internalSnapshots, snapshotBelow: this.#snapshotBelow(draft),
+        fault: file.fault ?? fault,
         virtualBytes: format === 'raw' ? await stat(path).then(({ size }) => size, () => null) : format === 'qcow2' ? file.virtualBytes : null,
         readers: (readers.get(path) ?? []).map((reader) => reader.path),
       })
@@ -192,19 +193,24 @@ class Builder {
   }
 
   /** What a machine or a layer above says, before what the content says, which a guest may have written. */
-  async #formatOf({ path, format, file }: Draft, readers: readonly Draft[]): Promise<DiskFormat | null> {
-    if (format !== null) return format
+  async #formatOf({ path, format, file, owner }: Draft, readers: readonly Draft[]): Promise<{ format: DiskFormat | null; fault: string | null }> {
+    if (format !== null) return { format, fault: null }
     for (const reader of readers) {
       const said = DiskFormat.safeParse(reader.file.backing?.format)
-      if (said.success) return said.data
+      if (said.success) return { format: said.data, fault: null }
     }
-    if (file.format === 'qcow2') return 'qcow2'
+    const ending = extname(path).toLowerCase()
     try {
       await using source = await FileSource.open(path)
+      if (source.size === 0) return { format: null, fault: owner === null ? 'is empty, it has 0 bytes' : null }
       const detected = await detectImageFormat(source)
-      return detected.kind === 'disk' ? detected.format : null
+      const found = detected.kind === 'disk' ? detected.format : null
+      if (ending !== '.raw' || owner !== null || found === 'raw') return { format: found, fault: null }
+      // All that is in such a file may have been written by a guest.
+      if (found === null) return { format: detected.kind === 'unknown' && source.size % 512 === 0 ? 'raw' : null, fault: null }
+      return { format: null, fault: `is named as a raw disk and begins as a ${found} image, which a guest can have written` }
     } catch {
-      return null
+      return { format: file.format === 'qcow2' ? 'qcow2' : null, fault: null }
     }
   }
 }

@@ -1,5 +1,6 @@
 import { statfs } from 'node:fs/promises'
 import { basename, sep } from 'node:path'
+import type { ErrorCode } from '@shared/errors'
 import type { StorageImage, StorageOverview, StoragePlace } from '@shared/model'
 import { realFolder } from '../snapshot/layers'
 import { type KnownImage, readCatalogue } from './catalogue'
@@ -10,18 +11,41 @@ import { obstaclesOf } from './rules'
 /** All places and images, as they are shown. */
 export async function readOverview(context: ImageContext): Promise<StorageOverview> {
   const { images, orphans, addedFolders, otherFolders } = await readCatalogue(context)
-  const views = await Promise.all([...images.values()].map((image) => viewOf(context, image)))
+  const library = await realFolder(context.libraryFolder)
+  const views = await Promise.all([...images.values()].map((image) => viewOf(context, library, image)))
   const kinds = [['library', context.libraryFolder], ['images', context.imagesFolder], ...addedFolders.map((folder) => ['added', folder] as const), ...otherFolders.map((folder) => ['elsewhere', folder] as const)] as const
   const places = await Promise.all(kinds.map(([kind, path]) => placeOf(kind, path, views)))
   return { places, images: views.sort((a, b) => b.actualBytes - a.actualBytes || a.path.localeCompare(b.path)), orphans: orphans.map((entry) => ({ ...entry, files: [...entry.files] })) }
 }
 
-async function viewOf(context: ImageContext, image: KnownImage): Promise<StorageImage> {
-  const { path, owner, format, below, readers, users, fault, bytes } = image
-  const virtualBytes = image.virtualBytes ?? (await context.storage.examine(path)).report.virtualBytes
+async function viewOf(context: ImageContext, library: string, image: KnownImage): Promise<StorageImage> {
+  const { path, owner, format, below, readers, users, bytes } = image
+  const looked = image.virtualBytes === null && image.fault === null && image.format !== null ? await context.storage.examine(path) : null
+  const fault = image.fault ?? (looked === null ? null : faultInWords(looked.faults[0]?.code)) ?? (isBasedElsewhere(image, library) ? 'is based on a file outside the library, which is only read where you bring it in and accept that file' : null)
   return {
-    path, name: basename(path), owner: owner === null ? null : { id: owner.id, name: owner.name }, format, encrypted: image.encrypted, virtualBytes, actualBytes: bytes, below, readers: [...readers], users: [...users], fault,
-    check: await context.checks.of(path), obstacles: obstaclesOf(image),
+    path, name: basename(path), owner: owner === null ? null : { id: owner.id, name: owner.name }, format, encrypted: image.encrypted, virtualBytes: image.virtualBytes ?? looked?.report.virtualBytes ?? null, actualBytes: bytes, below, readers: [...readers], users: [...users], fault,
+    check: await context.checks.of(path), obstacles: obstaclesOf({ ...image, fault }),
+  }
+}
+
+function isBasedElsewhere({ owner, plugs, below }: KnownImage, library: string): boolean {
+  return owner === null && plugs.length === 0 && below !== null && !below.startsWith(library + sep)
+}
+
+/** What speaks against an image of another program, as in “is damaged”; its whole sentence is told where something is to be done with it. */
+function faultInWords(code: ErrorCode | undefined): string | null {
+  switch (code) {
+    case undefined:
+    case 'KEY_REQUIRED':
+      return null
+    case 'IMAGE_DAMAGED':
+      return 'is damaged or cut short'
+    case 'BACKING_FILE_OUTSIDE':
+      return 'needs a file outside its folder, which is not read'
+    case 'FILE_NOT_FOUND':
+      return 'needs a file that is not there'
+    default:
+      return 'can’t be used as it is'
   }
 }
 

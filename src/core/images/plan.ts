@@ -12,6 +12,9 @@ import { whyNot } from './rules'
 import { findSubject, requireFreeTarget, type Subject } from './subject'
 import { checksumPiece } from './work'
 
+/** Work whose outcome holds all that the image holds. */
+const readWhole = new Set<DiskWork['kind']>(['shrink', 'convert', 'copy', 'move', 'encrypt', 'decrypt', 'compact', 'checksum'])
+
 /** A piece of work that was looked at. */
 export interface Prepared {
   readonly plan: DiskWorkPlan
@@ -49,7 +52,7 @@ export async function prepare(context: ImageContext, work: DiskWork): Promise<Pr
   const given = targetOf(work)
   if (given !== null) await attempt(() => requireFreeTarget(context, given))
   const subject = work.kind === 'create' ? null : await attempt(() => findSubject(context, work.path, {
-    sourceFormat: 'sourceFormat' in work ? work.sourceFormat : undefined, ...(work.kind === 'convert' ? { acceptedFiles: work.acceptedFiles, passphrase: work.encryption?.passphrase ?? null } : {}), mayBeDamaged: work.kind === 'check' || work.kind === 'repair',
+    sourceFormat: 'sourceFormat' in work ? work.sourceFormat : undefined, ...(work.kind === 'convert' ? { acceptedFiles: work.acceptedFiles, passphrase: work.encryption?.passphrase ?? null } : {}), mayBeDamaged: work.kind === 'check' || work.kind === 'repair', isReadWhole: readWhole.has(work.kind), isRemoved: work.kind === 'delete',
   }))
   if (subject !== null) {
     const why = subject.known === null ? whyNotForeign(work, subject) : whyNot(work.kind, subject.known)

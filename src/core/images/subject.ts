@@ -6,8 +6,10 @@ import { errnoOf, fileError } from '../config'
 import { checkImage } from '../engine/qemu'
 import { baseFoldersOf } from '../library/base-folders'
 import { FileSource } from '../storage'
+import { emptyFile, truncatedImage } from '../storage/image-faults'
+import { findMissingBytes, readQcow2Header } from '../storage/qcow2'
 import { examineQcow2 } from '../storage/references'
-import { type KnownImage, readCatalogue } from './catalogue'
+import { type KnownImage, liveUsers, readCatalogue } from './catalogue'
 import type { ImageContext } from './context'
 
 /** The image that a piece of work is about. */
@@ -30,26 +32,38 @@ export interface Subject {
  * @param acceptedFiles those outside that the person accepts it to be based on
  * @param passphrase of an image from elsewhere that is encrypted; it is not tried here
  * @param mayBeDamaged it is to be checked or mended
+ * @param isReadWhole all of its content is to be read: what was cut short is refused, which QEMU would read as zeroes
+ * @param isRemoved nothing is read of it
  */
-export async function findSubject(context: ImageContext, wanted: string, { sourceFormat, acceptedFiles = [], passphrase = null, mayBeDamaged = false }: Finding): Promise<Subject> {
+export async function findSubject(context: ImageContext, wanted: string, { sourceFormat, acceptedFiles = [], passphrase = null, mayBeDamaged = false, isReadWhole = false, isRemoved = false }: Finding): Promise<Subject> {
   requireAbsolute(wanted)
   const path = await realpath(wanted).catch((error: unknown) => {
     throw fileError(error, wanted, 'read')
   })
-  const known = (await readCatalogue(context)).images.get(path) ?? null
-  if (passphrase !== null && known !== null) requireForeign(known)
-  const foreign = known?.format == null ? await lookAtForeign(context, path, { sourceFormat, acceptedFiles, passphrase, mayBeDamaged }) : null
+  const listed = (await readCatalogue(context)).images.get(path) ?? null
+  // Nothing opens what is only removed.
+  if (isRemoved && listed !== null) return { path, name: basename(path), format: listed.format ?? 'raw', known: listed, virtualBytes: listed.virtualBytes ?? 0, bytes: listed.bytes, passphrase: null }
+  if (passphrase !== null && listed !== null) requireForeign(listed)
+  if (listed?.format === null && listed.fault !== null && sourceFormat === undefined && (await lstat(path)).size > 0) throw unclear(listed)
+  const foreign = listed?.format == null ? await lookAtForeign(context, path, { sourceFormat, acceptedFiles, passphrase, mayBeDamaged }) : null
+  // What the person says of it is its format.
+  const known = listed !== null && listed.format === null && foreign !== null ? { ...listed, format: foreign.format, fault: null } : listed
   const format = known?.format ?? foreign?.format ?? 'raw'
   if (sourceFormat !== undefined && sourceFormat !== format) {
     throw new RingsideError('INVALID_INPUT', `This image is ${format}, and not ${sourceFormat}: ${path}`, { path, hint: 'Leave the format out.', issues: [{ path: 'sourceFormat', message: `It is ${format}.`, received: sourceFormat, severity: 'error' }] })
   }
   await requireSafe(context, { path, format, known }, acceptedFiles, mayBeDamaged)
+  if (isReadWhole && foreign === null) await requireWhole(context, { path, format, known })
   const found = await lstat(path)
   const virtualBytes = known?.virtualBytes ?? foreign?.virtualBytes ?? (format === 'raw' ? found.size : (await (await context.imageTool()).info(path, format)).virtualBytes)
   return { path, name: basename(path), format, known, virtualBytes, bytes: process.platform === 'win32' ? found.size : found.blocks * 512, passphrase }
 }
 
-interface Finding { sourceFormat?: DiskFormat | undefined; acceptedFiles?: readonly string[] | undefined; passphrase?: string | null; mayBeDamaged?: boolean }
+interface Finding { sourceFormat?: DiskFormat | undefined; acceptedFiles?: readonly string[] | undefined; passphrase?: string | null; mayBeDamaged?: boolean; isReadWhole?: boolean; isRemoved?: boolean }
+
+function unclear({ path, fault }: KnownImage): RingsideError {
+  return new RingsideError('IMAGE_UNSUPPORTED', `The image ${fault ?? 'says nothing about itself'}: ${path}`, { path, hint: 'Bring it in, and say what it is.' })
+}
 
 /** A passphrase is given for what lies beside the machines only. */
 function requireForeign({ path, encrypted, owner }: KnownImage): void {
@@ -86,6 +100,30 @@ async function requireSafe(context: ImageContext, { path, format, known }: Pick<
     await using source = await FileSource.open(path)
     const [fault] = (await examineQcow2(source, path, { library: context.libraryFolder, accepted: [] })).faults.filter(({ code }) => code !== 'IMAGE_DAMAGED')
     if (fault !== undefined) throw fault
+  }
+}
+
+/** Of images that the library knows. What a guest writes to now is longer by the next moment, and is left to QEMU. */
+async function requireWhole(context: ImageContext, { path, format, known }: Pick<Subject, 'path' | 'format' | 'known'>): Promise<void> {
+  if (format === 'raw') {
+    const found = await lstat(path)
+    if (found.isFile() && found.size === 0) throw emptyFile(path)
+    return
+  }
+  if (format !== 'qcow2') {
+    const [fault] = (await context.storage.examine(path)).faults
+    if (fault !== undefined) throw fault
+    return
+  }
+  if (known !== null && liveUsers(known).some(({ direct }) => direct)) return
+  const { images } = known?.below == null ? { images: new Map<string, KnownImage>() } : await readCatalogue(context)
+  const seen = new Set<string>()
+  for (let at: string | null = path; at !== null && !seen.has(at) && (at === path || images.get(at)?.format === 'qcow2'); at = images.get(at)?.below ?? null) {
+    seen.add(at)
+    await using source = await FileSource.open(at)
+    const read = await readQcow2Header(source)
+    const missing = 'header' in read && read.header.unknownFeatures === 0 ? await findMissingBytes(source, read.header) : null
+    if (missing !== null) throw truncatedImage(at, 'qcow2', source.size, missing)
   }
 }
 

@@ -249,15 +249,16 @@ describe('a vmdk', () => {
   test('descriptor names its parts and its parent', () => {
     expect(parseDescriptor(`# Disk DescriptorFile\nparentFileNameHint="/base/x.vmdk"\n${split}`)).toEqual({
       extents: ['disk-s001.vmdk', 'disk-s002.vmdk'],
+      flat: [],
       parent: '/base/x.vmdk',
       virtualBytes: (4192256 + 2048 + 16) * 512,
     })
   })
 
   test('in one file has no parts, one of capacity zero has those that it names', async () => {
-    expect(await readVmdk(memorySource(makeVmdk(split)))).toEqual({ extents: [], parent: null, virtualBytes: 2048 * 512 })
+    expect(await readVmdk(memorySource(makeVmdk(split)))).toEqual({ extents: [], flat: [], parent: null, virtualBytes: 2048 * 512 })
     expect(await readVmdk(memorySource(makeVmdk('RW 1 FLAT "/etc/shadow" 0\n', 0)))).toMatchObject({ extents: ['/etc/shadow'] })
-    expect(await readVmdk(memorySource(makeVmdk('').subarray(0, 20)))).toEqual({ extents: [], parent: null, virtualBytes: null })
+    expect(await readVmdk(memorySource(makeVmdk('').subarray(0, 20)))).toEqual({ extents: [], flat: [], parent: null, virtualBytes: null })
   })
 })
 

@@ -139,6 +139,21 @@ export function makeVmdk(descriptor: string, capacitySectors = 2048): Buffer {
   return image
 }
 
+/** A sparse VMDK with one grain of data behind its tables. `atEnd`: written in one go, with a footer that tells of its tables. */
+export function makeSparseVmdk({ atEnd = false } = {}): Buffer {
+  const image = Buffer.concat([makeVmdk(''), Buffer.alloc(24 * 512)])
+  image.writeBigUInt64LE(8n, 20)
+  image.writeUInt32LE(512, 44)
+  image.writeBigUInt64LE(8n, 56)
+  image.writeUInt32LE(9, 8 * 512)
+  image.writeUInt32LE(20, 9 * 512)
+  if (!atEnd) return image
+  const footer = image.subarray(0, 512)
+  const stream = Buffer.concat([image, footer, Buffer.alloc(512)])
+  stream.writeBigUInt64LE(2n ** 64n - 1n, 56)
+  return stream
+}
+
 /** The footer of a VHD of the given disk type: 2 fixed, 3 dynamic, 4 differencing. */
 export function makeVhdFooter(diskType: number, virtualBytes: number): Buffer {
   const footer = Buffer.alloc(512)

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type ErrorCode, RingsideError } from '@shared/errors'
 import { loadCatalog } from '../catalog'
 import { fileError } from '../config'
-import { makeBzImage, makeIso, makeLuks, makeMbrDisk, makeQcow2, makeVdi, makeVhdFooter, makeVmdk, type Qcow2Options } from './images.fixture'
+import { makeBzImage, makeIso, makeLuks, makeMbrDisk, makeQcow2, makeVdi, makeSparseVmdk, makeVhdFooter, makeVmdk, type Qcow2Options } from './images.fixture'
 import type { ImageTool } from './image-tool'
 import { type InspectContext, type Inspection, inspectImage } from './inspect'
 
@@ -347,6 +347,19 @@ describe('a vmdk', () => {
     expect(await faultOf(path, 'IMAGE_UNSUPPORTED')).toContain('is itself a qcow2 image')
   })
 
+  test('that was cut short is refused, in one file or with a part of its own', async () => {
+    const whole = makeSparseVmdk()
+    expect((await inspect(await put('whole.vmdk', whole))).faults).toEqual([])
+    expect(await faultOf(await put('cut.vmdk', whole.subarray(0, 16 * 512)), 'IMAGE_DAMAGED')).toContain('is cut short')
+    expect(await faultOf(await put('tables.vmdk', whole.subarray(0, 3 * 512)), 'IMAGE_DAMAGED')).toContain('is cut short')
+    const stream = makeSparseVmdk({ atEnd: true })
+    expect((await inspect(await put('stream.vmdk', stream))).faults).toEqual([])
+    expect(await faultOf(await put('cut-stream.vmdk', stream.subarray(0, -1024)), 'IMAGE_DAMAGED')).toContain('is cut short')
+    const path = await put('parts.vmdk', Buffer.from('# Disk DescriptorFile\nRW 8 FLAT "parts-flat.vmdk" 0\n'))
+    await put('parts-flat.vmdk', Buffer.alloc(2048, 1))
+    expect(await faultOf(path, 'IMAGE_DAMAGED')).toContain('it has 2.0 KiB, and its tables speak of at least 4.0 KiB')
+  })
+
   test('that holds only changes is refused', async () => {
     const path = await put('disk.vmdk', makeVmdk('parentFileNameHint="base.vmdk"\n'))
     expect(await faultOf(path, 'BACKING_FILE_OUTSIDE')).toBe(
@@ -361,6 +374,12 @@ test('disks of other programs have their size, and those that are half a disk ar
     virtualBytes: 12_345_600,
     issues: [],
   })
+  const cut = makeVdi(1, 2 ** 30)
+  cut.writeUInt32LE(512, 0x158)
+  cut.writeUInt32LE(2 ** 20, 0x178)
+  cut.writeUInt32LE(3, 0x184)
+  expect(await faultOf(await put('cut.vdi', cut), 'IMAGE_DAMAGED')).toContain('is cut short')
+  expect((await inspect(await put('whole.vdi', Buffer.concat([cut, Buffer.alloc(2 * 2 ** 20)])))).faults).toEqual([])
   expect(await faultOf(await put('b.vdi', makeVdi(4, 1)), 'IMAGE_UNSUPPORTED')).toContain(
     'it holds only the changes of another VirtualBox disk',
   )

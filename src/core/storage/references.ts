@@ -7,7 +7,7 @@ import { corruptImage, damagedImage, missingBacking, reachesOutside, truncatedIm
 import { detectImageFormat } from './image-format'
 import { type LuksReading, readLuksHeader } from './luks'
 import { findMissingBytes, readQcow2Header } from './qcow2'
-import { readVmdk } from './vmdk'
+import { findMissingVmdkBytes, readVmdk } from './vmdk'
 
 /** Longer chains are made by programs that never merge, and each link costs time on every read. */
 const chainLimit = 32
@@ -171,9 +171,11 @@ function luksFaults(path: string, format: string, read: LuksReading): RingsideEr
 
 /** A VMDK may name files of its own folder and no others. */
 export async function examineVmdk(source: ByteSource, path: string): Promise<DiskFacts> {
-  const { extents, parent, virtualBytes } = await readVmdk(source)
+  const { extents, flat, parent, virtualBytes } = await readVmdk(source)
   const facts: DiskFacts = { faults: [], virtualBytes, dependsOn: [] }
   if (parent !== null) facts.faults.push(reachesOutside(path, parent, 'holds only the changes of'))
+  const missing = await findMissingVmdkBytes(source)
+  if (missing !== null) facts.faults.push(truncatedImage(path, 'vmdk', source.size, missing))
   const folder = await realpath(dirname(path)).catch(() => dirname(path))
   for (const extent of extents) {
     const other = resolve(folder, extent)
@@ -189,6 +191,8 @@ export async function examineVmdk(source: ByteSource, path: string): Promise<Dis
       }
       facts.dependsOn.push(real)
       await using part = await FileSource.open(real)
+      const needs = Math.max(await findMissingVmdkBytes(part) ?? 0, ...flat.filter(({ name }) => name === extent).map(({ bytes }) => bytes))
+      if (needs > part.size) facts.faults.push(truncatedImage(other, 'vmdk', part.size, needs))
       const detected = await detectImageFormat(part)
       // An extent is data; were it an image with references of its own, QEMU would follow those.
       if (detected.kind === 'disk' && detected.format !== 'raw' && detected.format !== 'vmdk') {
@@ -214,6 +218,10 @@ export async function examineVdi(source: ByteSource, path: string): Promise<Disk
     faults.push(
       unsupportedImage(path, 'it holds only the changes of another VirtualBox disk', 'Clone the disk in VirtualBox and choose the clone.'),
     )
+  // Blocks lie behind each other; the last one may be shorter than the others.
+  const [dataOffset, blockBytes, blocks] = [head.readUInt32LE(0x158), head.readUInt32LE(0x178), head.readUInt32LE(0x184)]
+  const lastBlock = dataOffset + (blocks - 1) * blockBytes
+  if (blocks > 0 && lastBlock >= source.size) faults.push(truncatedImage(path, 'vdi', source.size, lastBlock + blockBytes))
   return { faults, virtualBytes: Number(head.readBigUInt64LE(0x170)), dependsOn: [] }
 }
 

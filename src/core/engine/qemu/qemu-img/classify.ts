@@ -8,7 +8,7 @@ const rules: readonly { pattern: RegExp; code: ErrorCode; message: string; hint:
   { pattern: /No such file or directory/u, code: 'FILE_NOT_FOUND', message: 'The image, or a file that it needs, is missing', hint: 'Put the file back in its place.' },
   { pattern: /Permission denied|Operation not permitted/u, code: 'FILE_UNREADABLE', message: 'The image may not be read or written', hint: 'Change the permissions of the file and its folder.' },
   {
-    pattern: /not in (?:qcow2|vhdx) format|Could not read (?:qcow2|image)|[Ii]mage is (?:corrupt|not in|truncated|too)|L1 table|refcount table|Could not open '[^']*': (?:Invalid argument|.*(?:VMDK|VDI|VHDX|header|footer))|Input\/output error|invalid (?:VMDK|footer)/u,
+    pattern: /not in (?:qcow2|vhdx) format|Could not read (?:qcow2|image)|[Ii]mage is (?:corrupt|not in|truncated|too)|L1 table|refcount table|Could not open '[^']*': (?:Invalid argument|.*(?:VMDK|VDI|VHDX|header|footer))|Input\/output error|File truncated|points after (?:the )?end of|error while reading at byte \d+: Invalid argument|invalid (?:VMDK|footer)/u,
     code: 'IMAGE_DAMAGED', message: 'The image is damaged or not of the format that was said', hint: 'Copy or download it again, or take it from a backup.',
   },
 ]

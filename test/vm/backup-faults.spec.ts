@@ -46,7 +46,7 @@ test.runIf(canMount)('the drive for backups is full in the middle of a full and 
   await using open = await OpenLibrary.open(at.programs, at.library, hooks)
   const bench = new BackupBench(open.calls, id, 'Noise', drive.path)
   const { machines, backups } = open.calls
-  const inSet = (): Promise<string[]> => readdir(join(drive.path, bench.set))
+  const inSet = (): Promise<string[]> => readdir(join(drive.path, bench.set)).catch(() => [])
 
   // Off, QEMU writes to the drive itself.
   await fill(drive, 12 * mebibyte)
@@ -106,7 +106,7 @@ test.runIf(canMount)('the drive of the machine itself is full in the middle of a
   await guest.write(2)
   await fill(drive, 12 * mebibyte)
   await expect(bench.begin()).rejects.toMatchObject(full)
-  expect(await readdir(join(folder, bench.set))).toEqual([])
+  expect(await readdir(folder)).not.toContain(bench.set)
   expect((await bench.machine).state).toBe('running')
   await guest.verify()
   await empty(drive)

@@ -27,7 +27,7 @@ test('make, look at, check, measure and resize, under a name that looks like an 
   await tool.resize(path, 'qcow2', 2 ** 31)
   expect((await tool.info(path, 'qcow2')).virtualBytes).toBe(2 ** 31)
   await expect(tool.resize(path, 'qcow2', 2 ** 30)).rejects.toMatchObject({ code: 'QEMU_FAILED' })
-  await tool.resize(path, 'qcow2', 2 ** 30, true)
+  await tool.resize(path, 'qcow2', 2 ** 30, 'shrink')
 })
 
 test('a name that is taken is not overwritten', async () => {

@@ -64,3 +64,20 @@ test('a raw disk of whatever content is listed; one that begins as an image of a
   await expect(done(open, { kind: 'copy', path: empty, to: join(folder, 'copy.qcow2') })).rejects.toMatchObject({ code: 'FILE_EMPTY' })
   for (const path of [posing, empty, based]) await done(open, { kind: 'delete', path, permanently: true })
 })
+
+test('a disk that grows can take its room at once, where it stands alone', async () => {
+  await using open = await OpenLibrary.open(at.programs, at.library)
+  const folder = join(at.library.data, 'images')
+  for (const format of ['qcow2', 'raw'] as const) {
+    const path = join(folder, `grown.${format}`)
+    await done(open, { kind: 'create', path, format, sizeBytes: 8 * MiB, preallocated: false })
+    await done(open, { kind: 'grow', path, sizeBytes: 40 * MiB, preallocated: true })
+    expect((await stat(path)).blocks * 512, format).toBeGreaterThanOrEqual(32 * MiB)
+    expect((await listed(open)).get(`grown.${format}`)?.virtualBytes).toBe(40 * MiB)
+  }
+  const based = join(folder, 'based.qcow2')
+  await qemuImg('create', '-q', '-f', 'qcow2', '-F', 'qcow2', '-b', join(folder, 'grown.qcow2'), based)
+  expect((await open.services.images.plan({ kind: 'grow', path: based, sizeBytes: 80 * MiB, preallocated: true })).issues).toMatchObject([{ severity: 'error' }])
+  await expect(done(open, { kind: 'grow', path: join(folder, 'grown.raw'), sizeBytes: 2 ** 50, preallocated: true })).rejects.toMatchObject({ code: 'DISK_FULL' })
+  expect((await listed(open)).get('grown.raw')?.virtualBytes).toBe(40 * MiB)
+})

@@ -64,9 +64,13 @@ function registerCreate(cli: Cli, group: Group): void {
 
 function registerResize(cli: Cli, group: Group, kind: 'grow' | 'shrink', description: string): void {
   const command = group.command(`${kind} <image> <size>`, description).addHelpText('after', `\n${imageHelp}\n\nExample:\n  ringside disk ${kind} web-01:disk0 ${kind === 'grow' ? '+20G' : '10G'}`)
-  command.action((image: string, size: string) => {
+  if (kind === 'grow') command.option('--preallocated', 'what is new takes its room at once; of a disk of no machine that runs')
+  command.action((image: string, size: string, { preallocated = false }: { preallocated?: boolean }) => {
     const wanted = sizeArgument(command, size)
-    return perform(cli, command, async (path, run) => ({ kind, path, sizeBytes: wanted.isMore ? wanted.bytes + (await virtualBytes(run, path)) : wanted.bytes }), kind === 'grow' ? 'The disk is larger now.' : 'The disk is smaller now.', image)
+    return perform(cli, command, async (path, run) => {
+      const sizeBytes = wanted.isMore ? wanted.bytes + (await virtualBytes(run, path)) : wanted.bytes
+      return kind === 'grow' ? { kind, path, sizeBytes, preallocated } : { kind, path, sizeBytes }
+    }, kind === 'grow' ? 'The disk is larger now.' : 'The disk is smaller now.', image)
   })
 }
 
@@ -232,7 +236,7 @@ function listInWords({ places, images }: StorageOverview, layers: boolean): stri
   const shown = images.filter((image) => layers || image.readers.length === 0 || image.users.some(({ how, direct }) => how === 'present' && direct))
   const rows = shown.map((image) => [
     [...new Set(image.users.map(({ machineName, diskId, how }) => (how === 'present' && diskId !== null ? `${machineName}:${diskId}` : machineName)))].slice(0, 3).join(', ') || '-',
-    image.format ?? '?', image.virtualBytes === null ? '?' : sizeInWords(image.virtualBytes), sizeInWords(image.actualBytes), image.fault !== null ? 'faulty' : (image.check?.result ?? '-'), image.path,
+    image.format ?? '?', image.virtualBytes === null ? '?' : sizeInWords(image.virtualBytes), sizeInWords(image.actualBytes), image.fault !== null ? 'faulty' : (image.check?.result ?? '-'), image.path.replaceAll('\n', '\\n'),
   ])
   return `${table(['PLACE', 'IMAGES', 'FREE', 'DRIVE'], free)}\n${rows.length === 0 ? 'There are no images.\n' : table(['NEEDED BY', 'FORMAT', 'SIZE', 'ON DRIVE', 'STATE', 'PATH'], rows)}`
 }

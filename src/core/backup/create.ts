@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, rename, rm, rmdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { RingsideError, isRingsideError } from '@shared/errors'
 import { type BackupDisk, type BackupFile, type BackupManifest, backupSchemaVersion, type CreateBackup, type MachineDefinition } from '@shared/model'
@@ -94,8 +94,10 @@ export async function createBackup(work: BackupWork, place: BackupPlace, request
   }
 }
 
-async function clear({ files, held }: Making): Promise<void> {
+async function clear({ files, held, set }: Making): Promise<void> {
   await rm(files.folder, { recursive: true, force: true }).catch((error: unknown) => { held.log('backup.leftovers', { message: (error as Error).message }) })
+  // A machine that has no backups has no folder for them either; one with anything in it stays.
+  await rmdir(set.folder).catch(() => undefined)
 }
 
 /** QEMU stops a guest whose write finds no room. What took it is gone again. */
@@ -216,7 +218,7 @@ async function copyRunning(making: Making, definition: MachineDefinition, onlyIf
     const { disks } = await held.command('trackedDisks', {})
     const copies = await plan(making, liveDisks(disks, definition), definition, stage)
     if (onlyIfChanged && isUnchanged(making, copies, definition)) return null
-    await requireRoom(making, copies, isNear ? files.folder : context.temporaryFolder, definition, isNear)
+    await requireRoom(making, copies, isNear ? making.set.folder : context.temporaryFolder, definition, isNear)
     await makeTargets(making, copies)
     const taken = await held.command('takeBackup', { disks: copies.map((copy) => orderOf(making, copy)), freezeMs: request.quiesce && definition.guestAgent && held.state === 'running' ? freezeMs : null }, {
       signal, onProgress: (fraction) => { reporter.report(fraction === null ? null : fraction * 0.6, 'Copying the disks') },
@@ -224,7 +226,7 @@ async function copyRunning(making: Making, definition: MachineDefinition, onlyIf
     await held.command('keepMarks', { marks: marksToKeep(id, copies) }).catch((error: unknown) => { held.log('backup.marks', { message: (error as Error).message }) })
     if (isNear) return { copies, taken }
     const sizes = await Promise.all(copies.map(({ staged }) => stat(staged).then(allocatedBytes)))
-    await requireFree(files.folder, sizes.reduce((sum, bytes) => sum + bytes, 0))
+    await requireFree(making.set.folder, sizes.reduce((sum, bytes) => sum + bytes, 0))
     for (const { staged, target } of copies) {
       await copyLargeFile(staged, target, (fraction) => { reporter.report(0.6 + fraction * 0.2, 'Copying to the folder for backups') }, signal)
       await rm(staged, { force: true })
@@ -246,7 +248,7 @@ async function copyOff(making: Making, definition: MachineDefinition, onlyIfChan
   const disks = cleaning.use(await OfflineDisks.open(await context.qemuProgram(), await offlineDisks(making, definition), making.key, (pid) => noteHelper(helper, pid).catch(() => undefined)))
   const copies = await plan(making, await disks.tracked(), definition, files.folder)
   if (onlyIfChanged && isUnchanged(making, copies, definition)) return null
-  await requireRoom(making, copies, files.folder, definition, true)
+  await requireRoom(making, copies, making.set.folder, definition, true)
   await makeTargets(making, copies)
   const takenAt = new Date().toISOString()
   if (copies.length > 0) await disks.copy(copies.map((copy) => orderOf(making, copy)), (fraction) => { reporter.report(fraction === null ? null : fraction * 0.8, 'Copying the disks') }, signal)

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path'
 import { RingsideError, isRingsideError } from '@shared/errors'
-import type { DiskWork, DiskWorkPlan } from '@shared/model'
+import { stateInWords, type DiskWork, type DiskWorkPlan } from '@shared/model'
 import type { QemuImg } from '../engine/qemu'
 import { freeBytes } from '../snapshot/room'
 import { bytesInWords, issueOf } from '../storage'
@@ -60,6 +60,10 @@ export async function prepare(context: ImageContext, work: DiskWork): Promise<Pr
     const isEncrypted = subject.known?.encrypted === true || subject.passphrase !== null
     if (isEncrypted && subject.passphrase === null && work.kind !== 'delete') await attempt(() => context.keyOf(subject.path))
     if (isEncrypted && work.kind === 'convert' && work.format !== 'qcow2' && work.encryption?.keep !== false) faults.push(refusal(work, subject, 'The disk is encrypted, and in this format it would be written unencrypted. Choose qcow2.'))
+    if (work.kind === 'grow' && work.preallocated === true) {
+      const why = whyNotPreallocated(subject)
+      if (why !== null) faults.push(refusal(work, subject, why))
+    }
     const size = sizeFault(work, subject)
     if (size !== null) faults.push(size)
   }
@@ -122,6 +126,15 @@ function whyNotForeign(work: DiskWork, { format }: Subject): string | null {
   return whyNot(work.kind, image)
 }
 
+/** Why what is new of a disk can’t take its room at once; null: it can. */
+function whyNotPreallocated({ known }: Subject): string | null {
+  if (known === null) return null
+  const [user] = liveUsers(known)
+  if (user !== undefined) return `“${user.machineName}” is ${stateInWords(user.state)}, and QEMU takes no room beforehand then. Shut it down first, or let the disk take its room as it is written to.`
+  if (known.below !== null) return 'It is based on another image, and takes its room as it is written to.'
+  return known.encrypted ? 'It is encrypted, and takes its room as it is written to.' : null
+}
+
 function sizeFault(work: DiskWork, { virtualBytes, path }: Subject): RingsideError | null {
   if (work.kind !== 'grow' && work.kind !== 'shrink') return null
   const isRight = work.kind === 'grow' ? work.sizeBytes > virtualBytes : work.sizeBytes < virtualBytes
@@ -151,6 +164,7 @@ async function roomFor(tool: QemuImg, work: DiskWork, subject: Subject | null): 
     case 'checksum':
       return Math.min(checksumPiece, virtualBytes)
     case 'grow':
+      return work.preallocated === true ? Math.max(0, work.sizeBytes - virtualBytes) : 0
     case 'shrink':
     case 'check':
     case 'delete':
@@ -179,10 +193,14 @@ function stepsOf(work: DiskWork, subject: Subject | null, target: string | null)
       return [work.preallocated ? `An empty disk of ${bytesInWords(work.sizeBytes)} is made, which takes its room at once.` : `An empty disk of ${bytesInWords(work.sizeBytes)} is made, which takes room only as it is written to.`]
     case 'grow': {
       const running = subject?.known != null && liveUsers(subject.known).length > 0
-      return [`The disk gets ${bytesInWords(work.sizeBytes)}. ${running ? 'The machine goes on meanwhile.' : 'It takes no more room until it is written to.'}`, 'Partitions and file systems stay as they are; the guest has to make them larger.', ...held]
+      const more = subject === null || work.sizeBytes <= subject.virtualBytes ? '' : `, ${bytesInWords(work.sizeBytes - subject.virtualBytes)} more than now`
+      return [`The disk will have ${bytesInWords(work.sizeBytes)}${more}. ${running ? 'The machine goes on meanwhile.' : work.preallocated === true ? 'What is new takes its room on the drive at once.' : 'What is new takes room only as it is written to.'}`, 'Partitions and file systems stay as they are; the guest has to make them larger.', ...held]
     }
     case 'shrink':
-      return [`It is proved first that nothing lies behind ${bytesInWords(work.sizeBytes)} and that no partition reaches that far; otherwise nothing is changed.`, 'Then the disk is cut there.', ...held]
+      return [
+        `It is looked first whether anything lies behind ${bytesInWords(work.sizeBytes)}, and whether a partition reaches further than that. Where it does, or can’t be told, nothing is changed.`,
+        `Then the disk is cut there, and the guest sees ${bytesInWords(work.sizeBytes)}. Make its last partition smaller within the guest beforehand.`, ...held,
+      ]
     case 'convert':
       if (work.encryption !== undefined) return [foreignStep(work.encryption.keep, work.format), untouched, ...held]
       if (subject?.known?.encrypted === true) return [...encryptedCopy, untouched, ...held]

@@ -44,16 +44,16 @@ export async function convertDisk(at: AtWork, { path, format, passphrase }: Subj
 }
 
 /** Off: the file becomes longer. On: QEMU makes it longer and tells the guest. */
-export async function growDisk(at: AtWork, subject: Subject, { sizeBytes }: Work<'grow'>): Promise<void> {
+export async function growDisk(at: AtWork, subject: Subject, { sizeBytes, preallocated = false }: Work<'grow'>): Promise<void> {
   const { tool, job, context, held } = at
   const plug = subject.known?.plugs[0] ?? null
   const live = plug === null ? undefined : held.find(({ id, live }) => id === plug.machine.id && live)
-  job.report(null, 'Making the disk larger')
+  job.report(null, preallocated ? `Taking ${bytesInWords(sizeBytes - subject.virtualBytes)} of the drive` : 'Making the disk larger')
   if (live !== undefined && plug !== null) {
     if (live.isDisposable) throw new RingsideError('ILLEGAL_STATE', `“${plug.machine.definition.name}” is in a disposable run, which throws its changes away. Shut it down first.`, { state: live.state })
     await live.command('resizeDisk', { disk: plug.disk.id, bytes: sizeBytes })
   } else {
-    await tool.resize(subject.path, resizable(subject), sizeBytes)
+    await tool.resize(subject.path, resizable(subject), sizeBytes, preallocated ? 'preallocate' : 'grow')
   }
   await syncFile(subject.path)
   await context.atStep('image:resized')
@@ -64,7 +64,7 @@ export async function shrinkDisk({ tool, job, signal, context }: AtWork, subject
   await proveShrinkable(tool, { ...subject, newBytes: sizeBytes }, context.temporaryFolder, { signal, report: (fraction, step) => { job.report(fraction, step) } })
   signal.throwIfAborted()
   job.report(null, 'Making the disk smaller')
-  await tool.resize(subject.path, resizable(subject), sizeBytes, true)
+  await tool.resize(subject.path, resizable(subject), sizeBytes, 'shrink')
   await syncFile(subject.path)
   await context.atStep('image:resized')
 }

@@ -23,6 +23,8 @@ export function useJobOutcomes(): void {
     if (job.state === 'failed' && job.error) {
       // The open wizard tells of its own failure, in place.
       if (job.kind === 'machine.create' && view.wizardOpen) return
+      // The machine's page of backups tells of it, and offers what to do.
+      if (job.kind.startsWith('backup.') && job.machineId !== null && router.currentRoute.value.path === `/machines/${job.machineId}/backups` && machines.get(job.machineId)?.definition.backupPolicy != null) return
       notifyError(job.error, `${job.title}: failed`)
       return
     }

@@ -1,10 +1,11 @@
 import type { RingsideError } from '@shared/errors'
 import type { StorageOverview } from '@shared/model'
-import { useIntervalFn } from '@vueuse/core'
+import { useEventListener, useIntervalFn } from '@vueuse/core'
 import { defineStore } from 'pinia'
 import { onScopeDispose, shallowRef, watch } from 'vue'
 import { useClient } from '../transport/client'
 import { toRingsideError } from '../transport/errors'
+import { useHostStore } from './host.store'
 import { useJobsStore } from './jobs.store'
 import { useMachinesStore } from './machines.store'
 
@@ -50,8 +51,12 @@ export function useStorage(): ReturnType<typeof useStorageStore> {
   const store = useStorageStore()
   const machines = useMachinesStore()
   const jobs = useJobsStore()
+  const host = useHostStore()
   void store.reload()
   watch(() => machines.all.map(({ id, state, task, definition }) => `${id} ${state} ${task ?? ''} ${definition.name} ${definition.disks.map(({ image }) => image.path).join()}`).join('\n'), () => void store.reload())
+  // Folders can be listed from elsewhere, and what other programs do to files is told by nobody.
+  watch(() => host.settings?.storageFolders.join('\n'), () => void store.reload())
+  useEventListener(window, 'focus', () => void store.reload())
   onScopeDispose(jobs.onEnd(() => void store.reload()))
   useIntervalFn(() => { if (machines.live.length > 0) void store.reload() }, growthMs)
   return store

@@ -25,7 +25,8 @@ const ForeignEncryption = z.object({ passphrase: ImagePassphrase, keep: z.boolea
 /** One piece of work on a disk image. Paths are absolute. */
 export const DiskWork = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('create'), path: ImageFilePath, format: z.enum(['qcow2', 'raw']), sizeBytes: DiskBytes, preallocated: z.boolean().default(false) }),
-  z.object({ kind: z.literal('grow'), path: ImageFilePath, sizeBytes: DiskBytes }),
+  /** `preallocated`: what is new takes its room at once; of a disk of no machine that runs, which stands alone and is not encrypted. */
+  z.object({ kind: z.literal('grow'), path: ImageFilePath, sizeBytes: DiskBytes, preallocated: z.boolean().optional() }),
   z.object({ kind: z.literal('shrink'), path: ImageFilePath, sizeBytes: DiskBytes }),
   /** To a new file, in another format or the same; it stands alone, whatever the image is based on. `acceptedFiles`: files elsewhere that it is based on, each accepted by the person. */
   z.object({ kind: z.literal('convert'), path: ImageFilePath, sourceFormat: SourceFormat, acceptedFiles: AcceptedFiles.optional(), encryption: ForeignEncryption.optional(), to: ImageFilePath, format: DiskFormat }),

@@ -1,6 +1,6 @@
 import type { ImageUser, StorageImage } from '@shared/model'
 import { expect, test } from 'vitest'
-import { chainOf, isLayer, matches, sortImages, userLines, usersInWords } from './storage-words'
+import { chainOf, freePath, isLayer, matches, sortImages, userLines, usersInWords } from './storage-words'
 
 const user = (machineName: string, changes: Partial<ImageUser> = {}): ImageUser => ({
   machineId: `00000000-0000-4000-8000-${machineName.padStart(12, '0')}`, machineName, state: 'stopped', how: 'present', snapshotName: null, diskId: 'disk0', direct: true, ...changes,
@@ -34,4 +34,9 @@ test('what lies below others is a layer, unless a machine writes to it; a chain 
   expect(chainOf(images, top)).toEqual([top, low, '/l/gone'])
   const round = image('round', { below: '/l/round' })
   expect(chainOf(new Map([[round.path, round]]), round)).toEqual([round])
+})
+
+test('a new file is offered under a name that no image has', () => {
+  expect(freePath('/images', 'disk', 'qcow2', new Set())).toBe('/images/disk.qcow2')
+  expect(freePath('/images', 'disk', 'qcow2', new Set(['/images/disk.qcow2', '/images/disk 2.qcow2', '/other/disk 3.qcow2']))).toBe('/images/disk 3.qcow2')
 })

@@ -90,3 +90,11 @@ export function chainOf(images: ReadonlyMap<string, StorageImage>, top: StorageI
   }
   return chain
 }
+
+/** A path in a folder that no known image has: the name itself where it is free, else with the first number that makes it so. */
+export function freePath(folder: string, stem: string, ending: string, taken: ReadonlySet<string>): string {
+  for (let number = 1; ; number += 1) {
+    const path = `${folder}/${stem}${number === 1 ? '' : ` ${String(number)}`}.${ending}`
+    if (!taken.has(path)) return path
+  }
+}

@@ -110,8 +110,8 @@ export interface QemuImg extends ImageTool {
   carryMarks(overlay: string, lower: string, marks: readonly string[]): Promise<void>
   /** Makes a qcow2 part of no backup any more: what is written to it from now on is not noted. */
   dropMarks(path: string): Promise<void>
-  /** @param shrink must be said when the image becomes smaller: what lies behind the new end is lost */
-  resize(path: string, format: 'qcow2' | 'raw', bytes: number, shrink?: boolean): Promise<void>
+  /** @param how `shrink` must be said when the image becomes smaller: what lies behind the new end is lost. `preallocate`: what is new takes its room at once */
+  resize(path: string, format: 'qcow2' | 'raw', bytes: number, how?: 'grow' | 'preallocate' | 'shrink'): Promise<void>
 }
 
 const Info = z.object({ 'virtual-size': z.number(), 'actual-size': z.number().default(0) })
@@ -188,10 +188,11 @@ export function createImageTool(program: string, keys: ImageKeys | null = null):
       }
     },
     dropMarks: (path) => dropMarks(path, () => true),
-    resize: async (path, format, bytes, shrink = false) => {
+    resize: async (path, format, bytes, how = 'grow') => {
+      const shrink = how === 'shrink'
       // What is cut off and comes back empty would not be noted. And QEMU refuses any change while there is one that was not closed in order.
       if (format === 'qcow2') await dropMarks(path, ({ flags }) => shrink || flags.includes('in-use'))
-      await runOn(path, format, (image) => ['resize', '-q', ...(shrink ? ['--shrink'] : []), ...image, String(bytes)], [0], { timeoutMs: null })
+      await runOn(path, format, (image) => ['resize', '-q', ...(shrink ? ['--shrink'] : how === 'preallocate' ? ['--preallocation=falloc'] : []), ...image, String(bytes)], [0], { timeoutMs: null })
     },
     convert: (request) => convert(request),
     rebase: async (request) => {

@@ -82,7 +82,7 @@ const icons: Readonly<Record<DeviceList, string>> = { disks: 'i-lucide-hard-driv
 function deviceSummary(hardware: MachineHardware, list: DeviceList, index: number): string {
   const [disk, cdrom, nic, usb, folder, passed] = [hardware.disks[index], hardware.cdroms[index], hardware.nics[index], hardware.usbDevices[index], hardware.sharedFolders[index], hardware.pciDevices[index]]
   switch (list) {
-    case 'disks': return disk ? words.diskWords(disk) : ''
+    case 'disks': return disk ? words.diskFileWords(disk) : ''
     case 'cdroms': return cdrom ? words.cdromWords(cdrom) : ''
     case 'nics': return nic ? words.nicWords(nic) : ''
     case 'usbDevices': return usb ? words.usbWords(usb) : ''

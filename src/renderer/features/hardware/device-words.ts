@@ -37,9 +37,16 @@ export function firmwareWords({ firmware, boot }: MachineHardware): string {
   const name = firmware.type === 'bios' ? 'BIOS' : firmware.secureBoot ? 'UEFI with Secure Boot' : 'UEFI'
   return boot.kernel === null ? name : `${name}, a kernel of its own`
 }
+/** The disk with its file, by which people tell disks apart. */
+export function diskFileWords(disk: Disk): string {
+  return `${fileNameOf(disk.image.path)} on ${buses[disk.bus]}${traits(disk)}`
+}
 export function diskWords(disk: Disk): string {
+  return `${formats[disk.format]} on ${buses[disk.bus]}${traits(disk)}`
+}
+function traits(disk: Disk): string {
   const limited = disk.limits === null ? '' : disk.limits.bytesPerSecond > 0 ? `, at most ${formatRate(disk.limits.bytesPerSecond)}` : ', limited'
-  return `${formats[disk.format]} on ${buses[disk.bus]}${disk.readOnly ? ', read-only' : ''}${disk.encrypted ? ', encrypted' : ''}${limited}`
+  return `${disk.readOnly ? ', read-only' : ''}${disk.encrypted ? ', encrypted' : ''}${limited}`
 }
 export function cdromWords(cdrom: Cdrom): string {
   return cdrom.image === null ? 'Empty' : fileNameOf(cdrom.image.path) || 'No file yet'

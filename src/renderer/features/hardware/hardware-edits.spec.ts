@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { MachineHardware } from '@shared/model'
 import { aDefinition } from '../../stores/spec-data'
-import { changesOf, isSame, patternOf, rebase, touches, valueAt, withOrder, withValue } from './hardware-edits'
+import { changesOf, isSame, patternOf, rebase, touches, valueAt, wholeParts, withOrder, withPart, withValue } from './hardware-edits'
 
 const disk = (id: string): MachineHardware['disks'][number] => ({
   id, image: { kind: 'own', path: `disks/${id}.qcow2` }, format: 'qcow2', bus: 'virtio-blk', readOnly: false, cache: 'auto', discard: true, detectZeroes: 'auto', aio: 'auto', serial: null, limits: null, slot: null, encrypted: false,
@@ -21,6 +21,12 @@ test('a part that is absent begins whole when something in it is set', () => {
   expect(withValue(base, 'watchdog.model', 'ib700').watchdog).toEqual({ model: 'ib700', action: 'reset' })
   expect(withValue(base, 'disks.disk0.limits.bytesPerSecond', 5).disks[0]?.limits).toMatchObject({ bytesPerSecond: 5, readsPerSecond: 0 })
   expect(MachineHardware.safeParse(withValue(base, 'sound.model', 'ac97')).success).toBe(true)
+})
+
+test.each(wholeParts)('%s that is added is whole', (part) => {
+  const added = withPart({ ...base, [part]: null }, part)
+  expect(MachineHardware.parse(added)[part]).toEqual(added[part])
+  expect(added[part]).not.toBeNull()
 })
 
 test('differences name what was added, taken out, moved and changed', () => {

@@ -58,6 +58,19 @@ const blanks: Readonly<Record<string, Plain>> = {
   'cdroms.*.image': { kind: 'external', path: '' },
 }
 
+/** Parts of which a machine has one or none. */
+export const wholeParts = ['sound', 'tpm', 'watchdog', 'vsock'] as const
+export type WholePart = (typeof wholeParts)[number]
+
+export function isWholePart(text: string): text is WholePart {
+  return (wholeParts as readonly string[]).includes(text)
+}
+
+/** The hardware with such a part as it begins. */
+export function withPart(hardware: MachineHardware, part: WholePart): MachineHardware {
+  return withValue(hardware, part, blanks[part])
+}
+
 /** A path with `*` for the device, as properties name it. */
 export function patternOf(path: string): string {
   const [list, id, ...rest] = path.split('.')

@@ -219,5 +219,12 @@ test('what the watchdog does is changed at once, also in saved memory; a board w
   const waiting = await hardware.change(old, { ...before, balloon: true, randomNumbers: true, guestAgent: true }, before)
   expect(waiting.map(({ path, when, reason }) => [path, when, reason?.includes('board')])).toEqual(['guestAgent', 'randomNumbers', 'balloon'].map((path) => [path, 'nextStart', true]))
   await machines.powerOff(old)
+  // Where the controller has stayed the channel can come back, and the plan says so.
+  await machines.start(old)
+  await change(open, old, { guestAgent: false })
+  const without = storedHardware(await machines.get(old))
+  expect((await open.services.hardware.plan(old, { ...without, guestAgent: true })).differences).toMatchObject([{ path: 'guestAgent', when: 'now' }])
+  await change(open, old, { guestAgent: true })
+  await machines.powerOff(old)
   expect(open.defects).toEqual([])
 })

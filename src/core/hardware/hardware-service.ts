@@ -124,12 +124,13 @@ export class HardwareService implements Hardware {
     return readable.asWritten(await issuesOf(this.context, stored, present?.definition ?? null, wanted))
   }
 
-  async #present({ paths }: StoredMachine, { state, definition, run }: MachineView): Promise<PresentHardware | null> {
+  async #present({ paths }: StoredMachine, { id, state }: MachineView): Promise<PresentHardware | null> {
     if (state === 'saved') {
       const saved = await readSavedRun(paths)
       return { definition: withOwnAddresses(saved), accelerator: saved.accelerator, isSaved: true }
     }
-    return run === null || run.disposable ? null : { definition, accelerator: run.accelerator, isSaved: false }
+    const run = this.context.snapshots.machines.runOf(id)
+    return run === null || run.disposable ? null : { definition: withOwnAddresses(run), accelerator: run.accelerator, isSaved: false }
   }
 
   #stored(id: string): ReturnType<HardwareContext['snapshots']['library']['get']> {

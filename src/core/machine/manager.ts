@@ -13,6 +13,7 @@ import { clearDisposable } from './disposable'
 import type { WorkerLauncher } from './launcher'
 import { MachineSlot } from './machine-slot'
 import { type ManagerContext, type Timings, defaultTimings } from './manager-context'
+import type { RunRecord } from './run-record'
 import { requireLink } from './supervise'
 import { attachConsole } from './verbs/attach-console'
 import { commandLine } from './verbs/command-line'
@@ -227,6 +228,12 @@ export class MachineSupervisor implements MachineManager {
   /** Machines that run and have not got yet all that was changed while they were saved. */
   changesDue(): string[] {
     return this.#context.slots().filter(({ live, record }) => live && record?.changesDue === true).map(({ id }) => id)
+  }
+
+  /** The record of a machine’s run, with the places of what has left; null: it does not run. */
+  runOf(id: string): RunRecord | null {
+    const { live, record } = this.#slot(id)
+    return live ? record : null
   }
 
   /** What a machine is when it is known and nothing is being done with it. */

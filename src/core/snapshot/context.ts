@@ -10,7 +10,7 @@ import type { SnapshotStep } from './steps'
 import { type Survey, type Surveyor, survey } from './survey'
 
 /** What the verbs of snapshots need of the machines. */
-export type SnapshotMachines = Pick<MachineSupervisor, 'get' | 'whenGoneOn' | 'changesDue' | 'settled' | 'exclusively' | 'inBackground' | 'ask' | 'onChange'>
+export type SnapshotMachines = Pick<MachineSupervisor, 'get' | 'runOf' | 'whenGoneOn' | 'changesDue' | 'settled' | 'exclusively' | 'inBackground' | 'ask' | 'onChange'>
 
 /** What all verbs need. */
 export interface SnapshotContext extends Surveyor {

@@ -19,7 +19,7 @@ const tellAfterMs = 1000
 
 /**
  * Makes changes of a machine that runs, each noted in the record of the run; one that fails keeps no other from being made. The guest is asked for all that is to go at once, since one that
- * does not answer takes its time for each; the rest is made one by one. Ends when the machine does.
+ * does not answer takes its time for each; the rest is made one by one. So are folders: Linux lets go of nothing else while it is at one that is mounted. Ends when the machine does.
  * @returns those that were not made
  */
 export async function makeAllLive(work: HardwareWork, changes: readonly LiveChange[]): Promise<NotMade[]> {
@@ -34,7 +34,10 @@ export async function makeAllLive(work: HardwareWork, changes: readonly LiveChan
     }
   }
   const asked = changes.filter(isAskedFor)
-  if (asked.length > 0) await whileTold(held, asked.map(inWords), () => Promise.all(asked.map(make)))
+  const [folders, others] = [asked.filter(({ kind }) => kind === 'unplugFolder'), asked.filter(({ kind }) => kind !== 'unplugFolder')]
+  for (const together of [others, ...folders.map((folder) => [folder])]) {
+    if (together.length > 0 && held.live) await whileTold(held, together.map(inWords), () => Promise.all(together.map(make)))
+  }
   for (const change of changes.filter((each) => !isAskedFor(each))) {
     if (!held.live) break
     await make(change)

@@ -20,6 +20,9 @@ export function newMacAddress(random: (bytes: Uint8Array<ArrayBuffer>) => Uint8A
 /** How many of each a machine has at most, as its schema has it. */
 export const mostDevices: Readonly<Record<DeviceList, number>> = { disks: 32, cdroms: 8, nics: 16, usbDevices: 16, sharedFolders: 16, pciDevices: 8 }
 
+/** How many serial ports, and how many consoles. */
+export const mostPorts = 4
+
 export function newNic(hardware: MachineHardware, running: MachineHardware, os: OsEntry | null): MachineHardware['nics'][number] {
   const model = hardware.nics[0]?.model ?? os?.defaults.nicModel ?? 'virtio-net'
   return { id: freeId('net', hardware, running), model, macAddress: newMacAddress(), backend: { type: 'user' }, linkUp: true, slot: null }

@@ -1,18 +1,18 @@
 import { type DiskLimits, Firmware, type HardwareProperty } from '@shared/model'
 import { formatMiB, formatRate } from '../../lib/format'
-import { patternOf } from './hardware-edits'
+import { patternOf, type WholePart } from './hardware-edits'
 
 /** Settings that may be left empty: nothing is what they are then. */
 const optional: ReadonlySet<string> = new Set(['disks.*.serial', 'processors.maximum', 'processors.limitPercent', 'memory.maximumMiB', 'memory.targetMiB', 'sound', 'watchdog', 'vsock', 'tpm', 'tpm.version', 'sound.model', 'watchdog.model', 'vsock.cid', 'display.resolution', 'boot.kernel', 'disks.*.limits', 'disks.*.slot', 'nics.*.slot'])
 /** Parts that are there as a whole or not at all: leaving the setting empty takes the part out. */
-const wholeParts: Readonly<Record<string, string>> = { 'sound.model': 'sound', 'watchdog.model': 'watchdog', 'vsock.cid': 'vsock', 'tpm.version': 'tpm' }
+const partWithout: Readonly<Record<string, WholePart>> = { 'sound.model': 'sound', 'watchdog.model': 'watchdog', 'vsock.cid': 'vsock', 'tpm.version': 'tpm' }
 
 export function isOptional(path: string): boolean {
   return optional.has(patternOf(path))
 }
 /** Where an empty setting is stored as nothing. */
 export function emptiedPath(path: string): string {
-  return wholeParts[patternOf(path)] ?? path
+  return partWithout[patternOf(path)] ?? path
 }
 
 /** A value as its field reads it out. */

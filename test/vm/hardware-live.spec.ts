@@ -101,7 +101,7 @@ test('limits hold from the next request on; what can’t be live waits, is shown
   const total = `awk '/MemTotal/{print $2}' /proc/meminfo`
   const memory = await atShell(open, id, async (shell) => {
     await shell.until('[ -b /dev/vda ]')
-    await secondsOfWriting(shell)
+    expect(await secondsOfWriting(shell)).toBeLessThan(3)
     return Number(await shell.ask(total))
   })
   const limited = { ...before, disks: before.disks.map((disk) => ({ ...disk, limits })) }

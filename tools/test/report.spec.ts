@@ -21,7 +21,7 @@ test('vitest’s report holds what failed outside every test: an error that nobo
     expect(failedFiles(report)).toEqual([join(folder, 'failing.spec.js')])
     expect(tallyOfReport(report, code)).toEqual({
       tally: { passed: 1, failed: 3, skipped: 0 },
-      notes: [expect.stringMatching(/unloadable\.spec\.js failed outside its tests: .*missing/u) as string, 'An error outside every test: Error: stray'],
+      notes: [expect.stringMatching(/^Failed: .*failing\.spec\.js: fails\n {4}Error: wrong/u) as string, expect.stringMatching(/unloadable\.spec\.js failed outside its tests: .*missing/u) as string, 'An error outside every test: Error: stray'],
     })
   } finally {
     await rm(folder, { recursive: true, force: true })

@@ -6,7 +6,7 @@ import { build, isBuilt } from '../setup/build.mjs'
 import { commandScript, readJson, toolchainNode } from '../setup/project.mjs'
 import { run } from '../setup/run.mjs'
 import { chromium, findChromium, firmware, qemu, tpm, virtiofs } from '../setup/system-packages.mjs'
-import { failedFiles, tallyOfReport, withSecondRun } from './tally.mjs'
+import { failedFiles, failedTests, tallyOfReport, withSecondRun } from './tally.mjs'
 
 /** @typedef {import('./tally.mjs').Tally} Tally */
 /** @typedef {{ tally: Tally, notes: string[] }} StageResult */
@@ -51,15 +51,15 @@ const reporter = './tools/test/report.mjs'
 const fewFiles = 3
 
 /**
- * One project of vitest.config.ts.
+ * One project of vitest.config.ts. A few files in which tests failed beside others are run once more by themselves, and what comes of that counts; notes tell of it, and of what failed the first time. What failed outside every
+ * test counts as it is.
  * @param {string} name
  * @param {string} what
  * @param {number} limitMs
- * @param {{ needs?: Stage['needs'], width?: number, againAlone?: boolean }} [options] `width`: so many test files at a time, instead of one for each processor; `againAlone`: a few files
- *   in which tests failed beside others are run once more by themselves, and what comes of that counts. A note tells of it. What failed outside every test counts as it is.
+ * @param {{ needs?: Stage['needs'], width?: number }} [options] `width`: so many test files at a time, instead of one for each processor
  * @returns {Stage}
  */
-const project = (name, what, limitMs, { needs = [], width = availableParallelism(), againAlone = false } = {}) => ({
+const project = (name, what, limitMs, { needs = [], width = availableParallelism() } = {}) => ({
   name, what, limitMs, needs,
   run: async (limit) => {
     const endsAt = performance.now() + limit
@@ -76,11 +76,13 @@ const project = (name, what, limitMs, { needs = [], width = availableParallelism
     try {
       const first = await vitest('report.json', width, [])
       const failed = failedFiles(first.report).map((path) => relative(process.cwd(), path))
-      if (againAlone && !first.timedOut && failed.length > 0 && failed.length <= fewFiles) {
+      if (!first.timedOut && failed.length > 0 && failed.length <= fewFiles) {
         console.log(`── ${name}: once more, by themselves: ${failed.join(', ')}`)
         const second = await vitest('again.json', 1, failed)
         const result = tallyOfReport(withSecondRun(first.report, second.report), second.code)
-        result.notes.push(`Failed beside others, and ${second.code === 0 ? 'passed' : 'were run again'} by themselves: ${failed.join(', ')}.`)
+        // Those that failed again are among its notes already.
+        const passedSince = failedTests(first.report).filter((note) => !result.notes.includes(note))
+        result.notes.push(`Failed beside others, and ${second.code === 0 ? 'passed' : 'were run again'} by themselves: ${failed.join(', ')}.`, ...passedSince.map((note) => `The first time: ${note}`))
         return result
       }
       const result = tallyOfReport(first.report, first.code)
@@ -116,6 +118,6 @@ export const stages = /** @returns {Stage[]} */ () => [
   project('contract', 'the contract over both transports', 8 * minute),
   project('shell', 'the Electron shell and the packaging', 8 * minute, { needs: [chromium] }),
   // Much of a test with guests is waiting for processes and drives.
-  project('vm', 'real guests on QEMU', 70 * minute, { needs: [qemu, firmware, tpm, virtiofs], width: 3, againAlone: true }),
-  project('e2e', 'the real window in Chromium', 15 * minute, { needs: [qemu, firmware, chromium], width: 2, againAlone: true }),
+  project('vm', 'real guests on QEMU', 70 * minute, { needs: [qemu, firmware, tpm, virtiofs], width: 3 }),
+  project('e2e', 'the real window in Chromium', 15 * minute, { needs: [qemu, firmware, chromium], width: 2 }),
 ]

@@ -1,4 +1,6 @@
 // @ts-check
+import { relative } from 'node:path'
+import { stripVTControlCharacters } from 'node:util'
 
 /** @typedef {{ passed: number, failed: number, skipped: number }} Tally */
 
@@ -18,7 +20,8 @@ export const lastLine = ({ passed, failed }) => `${passed} passed, ${failed} fai
 /** @param {Tally} tally @returns {string} */
 export const inWords = (tally) => `${lastLine(tally)}${tally.skipped > 0 ? `, ${tally.skipped} skipped` : ''}`
 
-/** @typedef {{ name?: string, status?: string, message?: string, assertionResults?: { status?: string }[] }} FileResult */
+/** @typedef {{ status?: string, fullName?: string, failureMessages?: string[] }} TestResult */
+/** @typedef {{ name?: string, status?: string, message?: string, assertionResults?: TestResult[] }} FileResult */
 /** @typedef {{ testResults?: FileResult[], unhandledErrors?: string[] }} Report of vitest's JSON reporter, with what report.mjs adds: errors outside every test, in words */
 
 /** @param {FileResult} file @returns {boolean} whether it failed before any test of it was known: a second run is for tests that were hindered, and no test was */
@@ -27,6 +30,16 @@ const failedToLoad = ({ status, assertionResults = [] }) => status === 'failed' 
 /** @param {Report | undefined} report @returns {string[]} the paths of the files in which tests failed, or what prepares them */
 export const failedFiles = (report) =>
   (report?.testResults ?? []).filter((file) => file.status === 'failed' && !failedToLoad(file)).flatMap(({ name }) => (name === undefined ? [] : [name]))
+
+/** So much of what a failed test said is repeated at the end of a run. */
+const reasonLength = 600
+
+/** @param {Report | undefined} report @returns {string[]} a note for each test that failed: its file, its name and the beginning of its reason, without colours */
+export const failedTests = (report) =>
+  (report?.testResults ?? []).flatMap(({ name = 'a test file', assertionResults = [] }) => assertionResults.filter(({ status }) => status === 'failed').map((test) => {
+    const reason = stripVTControlCharacters(test.failureMessages?.[0] ?? '').trim().slice(0, reasonLength)
+    return `Failed: ${relative(process.cwd(), name)}: ${test.fullName ?? 'a test'}${reason === '' ? '' : `\n    ${reason.replaceAll('\n', '\n    ')}`}`
+  }))
 
 /**
  * What a second run of some files by themselves makes of a first one: their results take the place of those they had. What failed outside every test in either run stays.
@@ -44,7 +57,7 @@ export function withSecondRun(first, second) {
 
 /**
  * Counts a report. A file that could not be loaded, an error outside every test, a run without a test and a
- * run without a report each count as a failure: none of them may pass for success.
+ * run without a report each count as a failure: none of them may pass for success. The notes tell of every failure, since the end of a long run may be all that somebody sees of it.
  * @param {Report | undefined} report
  * @param {number} exitCode of vitest
  * @returns {{ tally: Tally, notes: string[] }}
@@ -52,7 +65,7 @@ export function withSecondRun(first, second) {
 export function tallyOfReport(report, exitCode) {
   if (!report?.testResults) return { tally: { passed: 0, failed: 1, skipped: 0 }, notes: [`vitest ended with exit code ${exitCode} and left no report.`] }
   /** @type {string[]} */
-  const notes = []
+  const notes = failedTests(report)
   let tally = nothing
   for (const file of report.testResults) {
     const statuses = (file.assertionResults ?? []).map((test) => test.status)

@@ -1,14 +1,25 @@
 import { expect, test } from 'vitest'
-import { failedFiles, inWords, lastLine, tallyOfReport, withSecondRun } from './tally.mjs'
+import { failedFiles, failedTests, inWords, lastLine, tallyOfReport, withSecondRun, type FileResult } from './tally.mjs'
 
-const file = (status: string, ...tests: string[]): { name: string; status: string; message: string; assertionResults: { status: string }[] } => ({
-  name: 'a.spec.ts', status, message: 'Cannot find module', assertionResults: tests.map((test) => ({ status: test })),
+const file = (status: string, ...tests: string[]): Required<FileResult> => ({
+  name: 'a.spec.ts', status, message: 'Cannot find module',
+  assertionResults: tests.map((test) => ({ status: test, fullName: `what ${test}`, failureMessages: test === 'failed' ? ['\u001B[31mError: wrong\u001B[39m\n    at a.spec.ts:1:1'] : [] })),
 })
+
+/** What is told of a test of `file` that failed. */
+const told = (name: string): string => `Failed: ${name}: what failed\n    Error: wrong\n        at a.spec.ts:1:1`
 
 test('passed, failed and skipped tests are counted', () => {
   const { tally, notes } = tallyOfReport({ testResults: [file('passed', 'passed', 'passed', 'skipped'), file('failed', 'passed', 'failed', 'todo')] }, 1)
   expect(tally).toEqual({ passed: 3, failed: 1, skipped: 2 })
-  expect(notes).toEqual([])
+  expect(notes).toEqual([told('a.spec.ts')])
+})
+
+test('what a test said is told without colours and not at length', () => {
+  const failed = { status: 'failed', fullName: 'a part › works', failureMessages: ['x'.repeat(5000)] }
+  expect(failedTests({ testResults: [{ name: 'a.spec.ts', status: 'failed', assertionResults: [failed, { status: 'failed' }, { status: 'passed' }] }] })).toEqual([
+    `Failed: a.spec.ts: a part › works\n    ${'x'.repeat(600)}`, 'Failed: a.spec.ts: a test',
+  ])
 })
 
 test('a file that could not be loaded is a failure', () => {

@@ -178,9 +178,15 @@ test('all the hardware that a machine can have', () => {
 })
 
 test('the thread of the disks is there where it is wanted', () => {
-  const linesOf = (ioThread: 'auto' | 'on' | 'off', accelerator: 'kvm' | 'tcg'): string[] => buildArgv(argvInput({ ...desktop, ioThread }, { accelerator })).argv.flatMap((word) => /iothread|ioeventfd/u.exec(word) ?? [])
+  const linesOf = (ioThread: 'auto' | 'on' | 'off', accelerator: 'kvm' | 'tcg'): string[] => buildArgv(argvInput({ ...desktop, ioThread }, { accelerator })).argv.flatMap((word) => (word.includes('virtio-serial') ? [] : /iothread|ioeventfd/u.exec(word) ?? []))
   for (const accelerator of ['kvm', 'tcg'] as const) expect(linesOf('on', accelerator)).toEqual(['iothread', 'iothread'])
   expect([linesOf('auto', 'kvm'), linesOf('off', 'kvm'), linesOf('auto', 'tcg'), linesOf('off', 'tcg')]).toEqual([['iothread', 'iothread'], [], ['ioeventfd'], ['ioeventfd']])
+})
+
+test('an emulated processor serves the channels itself', () => {
+  const controller = (accelerator: 'kvm' | 'tcg'): unknown => buildArgv(argvInput(desktop, { accelerator })).argv.flatMap((word) => (word.includes('virtio-serial') ? [JSON.parse(word) as unknown] : []))
+  expect(controller('tcg')).toEqual([expect.objectContaining({ ioeventfd: false })])
+  expect(controller('kvm')).toEqual([expect.not.objectContaining({ ioeventfd: false })])
 })
 
 test('a network keeps its number when a card leaves, so that saved memory finds the others', () => {

@@ -1,3 +1,4 @@
+import type { AcceleratorName } from '@shared/model'
 import { hasChannels } from '../../empty-places'
 import { listenOptions } from '../endpoint'
 import type { JsonObject } from '../qmp/qmp-types'
@@ -5,6 +6,7 @@ import type { ArgumentList } from './argument-list'
 import type { ArgvInput } from './input'
 import { option, options } from './options'
 import type { PciBus } from './pci'
+import { channelService } from './queue-service'
 
 export const channelsId = 'sys-channels'
 
@@ -47,7 +49,7 @@ function addPort(list: ArgumentList, { endpoints, files }: Pick<ArgvInput, 'endp
 export function addChannels(list: ArgumentList, pci: PciBus, input: ArgvInput): void {
   const { definition, endpoints } = input
   if (!hasChannels(definition)) return
-  list.device(channelsDevice(pci.systemPlace('channels')))
+  list.device(channelsDevice(pci.systemPlace('channels'), input.accelerator))
   addVirtioConsoles(list, input)
   if (!definition.guestAgent || endpoints.agent === null) return
   list.chardev(options('socket', option('id', agentChardev), ...listenOptions(endpoints.agent)))
@@ -55,8 +57,8 @@ export function addChannels(list: ArgumentList, pci: PciBus, input: ArgvInput): 
 }
 
 /** As `-device` and `device_add` take it. */
-export function channelsDevice(place: JsonObject): JsonObject & { driver: string; id: string } {
-  return { driver: 'virtio-serial-pci', id: channelsId, ...place }
+export function channelsDevice(place: JsonObject, accelerator: AcceleratorName): JsonObject & { driver: string; id: string } {
+  return { driver: 'virtio-serial-pci', id: channelsId, ...channelService(accelerator), ...place }
 }
 
 /** As `-device` and `device_add` take it. */

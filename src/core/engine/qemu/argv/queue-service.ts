@@ -5,6 +5,14 @@ import type { ArgvInput } from './input'
 /** Properties of a virtio disk or controller that say which thread takes what the guest puts into its queues. No part of what saved memory knows. */
 export type QueueService = { iothread: string } | { ioeventfd: false } | Record<never, never>
 
+/**
+ * The same for the controller of channels. It has two queues for each of its 31 ports, whether or not anything is on them, and the main loop would look at an event for every one of them each time it
+ * turns: beside an emulated processor, which wakes it for much, that took a twentieth of all that QEMU does while a guest reads and writes (docs/decisions/082).
+ */
+export function channelService(accelerator: AcceleratorName): QueueService {
+  return accelerator === 'tcg' ? { ioeventfd: false } : {}
+}
+
 const iothreadId = 'sys-iothread'
 
 type Wanted = Pick<MachineDefinition, 'ioThread'>

@@ -13,7 +13,7 @@ const agent = { kind: 'unix', path: '/run/agent' } as const
 const devices = (argv: readonly string[]): Record<string, unknown>[] => argv.flatMap((argument, index) => (argv[index - 1] === '-device' ? [JSON.parse(argument) as Record<string, unknown>] : []))
 const having = (ids: readonly string[], answers: ConstructorParameters<typeof FakeQmp>[0] = {}): FakeQmp => new FakeQmp({ 'qom-list': () => ids.map((name) => ({ name, type: 'child<x>' })), ...answers })
 const bare = argvInput({ ...desktop, balloon: false, randomNumbers: false, guestAgent: false, clipboard: false })
-const withMachine = (qmp: FakeQmp, definition: MachineDefinition, told: string[] = []): LiveMachine => ({ qmp: qmp.client, definition, paused: false, agent, tell: (sentence: string) => { told.push(sentence) } } as unknown as LiveMachine)
+const withMachine = (qmp: FakeQmp, definition: MachineDefinition, told: string[] = []): LiveMachine => ({ qmp: qmp.client, plan: { accelerator: bare.accelerator }, definition, paused: false, agent, tell: (sentence: string) => { told.push(sentence) } } as unknown as LiveMachine)
 
 test('QEMU is told of the machine’s own devices as on the command line, and the place of each is the same', async () => {
   const qmp = having([])

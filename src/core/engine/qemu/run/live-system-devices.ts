@@ -62,9 +62,9 @@ async function plugAgent({ qmp, agent }: LiveMachine): Promise<void> {
 }
 
 /** The controller that channels are on. One that is there is fine. */
-export async function plugChannels({ qmp, definition }: LiveMachine): Promise<void> {
+export async function plugChannels({ qmp, plan, definition }: LiveMachine): Promise<void> {
   if (await hasDevice(qmp, channelsId)) return
-  await qmp.execute('device_add', channelsDevice(systemPlace(boardOf(definition.machineType), 'channels'))).catch((error: unknown) => {
+  await qmp.execute('device_add', channelsDevice(systemPlace(boardOf(definition.machineType), 'channels'), plan.accelerator)).catch((error: unknown) => {
     throw explained(error, 'The controller for the guest agent’s channel can’t be plugged in')
   })
 }

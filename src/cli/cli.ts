@@ -2,6 +2,7 @@ import { Command, CommanderError, Option } from 'commander'
 import type { ContractClient } from '@server/local-client'
 import { RingsideError } from '@shared/errors'
 import type { MachineView } from '@shared/model'
+import { capitalised } from '@shared/words'
 import { errorAsJson, errorInWords, toRingsideError } from './errors'
 import { exitCodeOf, exitCodes } from './exit-codes'
 import { machineOrItsProblem } from './find-machine'
@@ -158,5 +159,5 @@ function wantsJson(args: readonly string[]): boolean {
 
 function sentence(message: string): string {
   const text = message.replace(/^error: /u, '')
-  return `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.)!?]$/u.test(text) ? '' : '.'}`
+  return `${capitalised(text)}${/[.)!?]$/u.test(text) ? '' : '.'}`
 }

@@ -1,5 +1,6 @@
 import { posix } from 'node:path'
 import { type Cdrom, type DefinitionDifference, type Disk, type ImageLocation, type MachineDefinition, type Nic, type PciDevice, processorsAtStart, type SharedFolder, type UsbDevice } from '@shared/model'
+import { capitalised } from '@shared/words'
 import { tpmLine } from '../library'
 import { hasLayers } from './definition-layers'
 
@@ -170,10 +171,6 @@ function fileName(image: ImageLocation): string {
 
 function mebibytes(amount: number): string {
   return `${number.format(amount)} MiB`
-}
-
-function capitalised(word: string): string {
-  return `${word.charAt(0).toUpperCase()}${word.slice(1)}`
 }
 
 function count(amount: number, what: string): string {

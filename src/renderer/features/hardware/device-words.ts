@@ -1,4 +1,5 @@
 import { type Cdrom, type Disk, type DiskFormat, type ImageLocation, type MachineHardware, type Nic, processorCount, type SharedFolder, type UsbDevice } from '@shared/model'
+import { capitalised } from '@shared/words'
 import { countOf, formatMiB, formatRate } from '../../lib/format'
 
 const formats: Readonly<Record<DiskFormat, string>> = { qcow2: 'qcow2', raw: 'raw', vmdk: 'VMware (vmdk)', vdi: 'VirtualBox (vdi)', vhdx: 'Hyper-V (vhdx)', vpc: 'Virtual PC (vhd)' }
@@ -72,7 +73,7 @@ export function serialWords({ serialPorts, virtioConsoles }: MachineHardware): s
 }
 export function guestWords(hardware: MachineHardware): string {
   const parts = [hardware.guestAgent ? 'Guest agent' : '', hardware.clipboard ? 'clipboard' : '', hardware.randomNumbers ? 'random numbers' : '', hardware.vsock ? 'sockets' : ''].filter(Boolean).join(', ')
-  return parts === '' ? 'None' : parts.charAt(0).toUpperCase() + parts.slice(1)
+  return parts === '' ? 'None' : capitalised(parts)
 }
 export function tpmWords({ tpm }: MachineHardware): string {
   return tpm === null ? 'None' : `Version ${tpm.version}`

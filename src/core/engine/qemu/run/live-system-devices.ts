@@ -1,5 +1,6 @@
 import { RingsideError } from '@shared/errors'
 import type { MachineDefinition, Watchdog } from '@shared/model'
+import { capitalised } from '@shared/words'
 import { hasChannels } from '../../empty-places'
 import { SystemPart, withChannels, withLiveChange } from '../../live-change'
 import { agentChardev, agentPort, agentPortId, balloonDevice, balloonId, boardOf, channelsDevice, channelsId, randomDevice, randomNumbersId, randomSource, systemPlace } from '../argv'
@@ -106,8 +107,4 @@ export async function recoverSystem({ qmp, definition, tell }: Pick<LiveMachine,
   const there = gone.reduce((now, part) => (now[part] ? withLiveChange(now, { kind: 'unplugSystem', part }) : now), definition)
   if (there.watchdog !== null) await setWatchdogAction(qmp, there.watchdog.action).catch((error: unknown) => { tell((error as Error).message) })
   return hasChannels(there) === ids.has(channelsId) ? there : withChannels(there, ids.has(channelsId))
-}
-
-function capitalised(words: string): string {
-  return `${words.charAt(0).toUpperCase()}${words.slice(1)}`
 }

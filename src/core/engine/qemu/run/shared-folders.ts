@@ -1,6 +1,7 @@
 import { realpath } from 'node:fs/promises'
 import { RingsideError } from '@shared/errors'
 import type { MachineDefinition, SharedFolder } from '@shared/model'
+import { capitalised } from '@shared/words'
 import { placeOfFolder } from '../../empty-places'
 import type { LaunchPlan } from '../../engine'
 import { adoptVirtiofsd, askVirtiofs, endLeftoverVirtiofsds, folderObstacle, launchVirtiofsd, type VirtiofsDaemon } from '../virtiofs'
@@ -145,7 +146,7 @@ async function serve(folder: SharedFolder, definition: Folders, plan: LaunchPlan
     return { folder, socket, daemon: await launchVirtiofsd(virtiofsd, { folder: await realpath(folder.path), socket, readOnly: folder.readOnly }, log) }
   } catch (cause) {
     const words = `virtiofsd can’t share ${folder.path} (${(cause as Error).message})`
-    if (folder.driver === 'virtiofs') throw new RingsideError('CAPABILITY_MISSING', `${words.charAt(0).toUpperCase()}${words.slice(1)}.`, { path: folder.path, hint: 'Share the folder by 9p in the machine’s hardware.' }, { cause })
+    if (folder.driver === 'virtiofs') throw new RingsideError('CAPABILITY_MISSING', `${capitalised(words)}.`, { path: folder.path, hint: 'Share the folder by 9p in the machine’s hardware.' }, { cause })
     return `The shared folder “${folder.tag}” goes by 9p, which is slower: ${words}.`
   }
 }

@@ -1,4 +1,5 @@
 import type { QemuReport, SharedFolder } from '@shared/model'
+import { capitalised } from '@shared/words'
 import type { VirtiofsReport } from './ask-virtiofsd'
 import { shareObstacle } from './virtiofsd-argv'
 
@@ -17,5 +18,5 @@ export function folderObstacle(folder: Pick<SharedFolder, 'path' | 'readOnly'>, 
   const obstacle = virtiofsObstacle(report, qemu, platform)
   if (obstacle !== null || report.virtiofsd === null) return obstacle
   const own = shareObstacle(report.virtiofsd, { folder: folder.path, readOnly: folder.readOnly })
-  return own === null ? null : `${own.charAt(0).toUpperCase()}${own.slice(1)}.`
+  return own === null ? null : `${capitalised(own)}.`
 }

@@ -2,18 +2,17 @@ import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createWebSocketStream } from 'ws'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { runtimeFolderFor, runtimePaths } from '@core/library'
 import { openLocalSocket } from '@server/local-client'
 import type { MachineView } from '@shared/model'
-import { temporaryLibrary, type TemporaryLibrary } from '../vm/support/temporary-folder'
-import { BenchHost } from './bench-host'
 import { figures } from './figures'
 import { untilFirstSerialByte } from './first-serial-byte'
 import { startPlainQemu } from './plain-qemu'
 import { memoryMiB, processorSeconds } from './processes'
 import { firstFrameMs } from './rfb-first-frame'
 import { median } from './statistics'
+import { useBench } from './use-bench'
 
 // Figures, not verdicts: these are printed for people, as ratios within one run. Nothing here fails for being slow.
 
@@ -22,25 +21,14 @@ const frameRounds = 25
 const idleMachines = 3
 const idleSeconds = 20
 
-let library: TemporaryLibrary
-let host: BenchHost
+const bench = useBench()
 const print = figures()
 
-beforeAll(async () => {
-  library = await temporaryLibrary()
-  host = await BenchHost.start(library)
-})
-
-afterAll(async () => {
-  await host[Symbol.asyncDispose]()
-  await library[Symbol.asyncDispose]()
-})
-
 test('start to first serial byte', async () => {
-  const { client } = host
-  const machine = await host.createSample('Bench start')
+  const { client } = bench.host
+  const machine = await bench.host.createSample('Bench start')
   const log = join(machine.folder, 'logs', 'serial0.log')
-  const runtime = runtimeFolderFor(library.runtime, machine.id)
+  const runtime = runtimeFolderFor(bench.library.runtime, machine.id)
   const { argv } = await client.machine.commandLine({ id: machine.id })
   const ours: number[] = []
   const plain: number[] = []
@@ -62,10 +50,10 @@ test('start to first serial byte', async () => {
 })
 
 test('first frame on the console', async () => {
-  const { client } = host
-  const machine = await host.createSample('Bench console')
+  const { client } = bench.host
+  const machine = await bench.host.createSample('Bench console')
   await client.machine.start({ id: machine.id })
-  const { vnc } = runtimePaths(runtimeFolderFor(library.runtime, machine.id))
+  const { vnc } = runtimePaths(runtimeFolderFor(bench.library.runtime, machine.id))
   const ours: number[] = []
   const bare: number[] = []
   for (let round = 0; round < frameRounds; round++) {
@@ -74,7 +62,7 @@ test('first frame on the console', async () => {
     direct.destroy()
     const began = performance.now()
     const { ticket } = await client.console.open({ id: machine.id, channel: { type: 'graphics' } })
-    const stream = createWebSocketStream(openLocalSocket(host.address, `/console?ticket=${ticket}`))
+    const stream = createWebSocketStream(openLocalSocket(bench.host.address, `/console?ticket=${ticket}`))
     await firstFrameMs(stream)
     ours.push(performance.now() - began)
     stream.destroy()
@@ -86,10 +74,10 @@ test('first frame on the console', async () => {
 })
 
 test('what idle running machines cost', async () => {
-  const { client } = host
+  const { client } = bench.host
   const machines: MachineView[] = []
   for (let number = 1; number <= idleMachines; number++) {
-    const { id } = await host.createSample(`Bench idle ${String(number)}`)
+    const { id } = await bench.host.createSample(`Bench idle ${String(number)}`)
     await client.machine.start({ id })
     machines.push(await client.machine.get({ id }))
   }
@@ -103,7 +91,7 @@ test('what idle running machines cost', async () => {
   const workers = machines.map(({ run }) => run?.workerPid ?? 0)
   const guests = machines.map(({ run }) => run?.qemuPid ?? 0)
   const used = (pids: readonly number[]): number => pids.map(processorSeconds).reduce((sum, seconds) => sum + seconds, 0)
-  const hostPid = host.pid
+  const hostPid = bench.host.pid
   const before = { host: used([hostPid]), workers: used(workers), guests: used(guests) }
   await delay(idleSeconds * 1000)
   const share = (after: number, start: number): number => ((after - start) / idleSeconds / idleMachines) * 100

@@ -3,11 +3,11 @@ import { MachineHardware, type MachineView } from '@shared/model'
 import { BareQemu } from '../vm/support/bare-qemu'
 import type { LinuxGuest } from '../vm/support/guests'
 import { qemuImg } from '../vm/support/storage-host'
-import { TemporaryFolder, temporaryLibrary, type TemporaryLibrary } from '../vm/support/temporary-folder'
-import { BenchHost } from './bench-host'
+import { TemporaryFolder } from '../vm/support/temporary-folder'
 import { figures } from './figures'
 import { IoGuest, ioGuest, type Reading } from './io-guest'
 import { median } from './statistics'
+import { useBench } from './use-bench'
 
 // Figures, not verdicts, as in bench.spec.ts: disks and networks of one Linux guest, seen from within it, in a machine as Ringside makes it, in the plainest QEMU that a person would type, and in one that was tuned by hand.
 
@@ -19,36 +19,26 @@ const memoryMiB = 768
 const processors = 2
 const diskGiB = 4
 
-let library: TemporaryLibrary
-let host: BenchHost
+const bench = useBench()
 let folder: TemporaryFolder
 const print = figures()
 
-beforeAll(async () => {
-  library = await temporaryLibrary()
-  folder = await TemporaryFolder.make('ringside-bench-')
-  host = await BenchHost.start(library)
-})
-
-afterAll(async () => {
-  await host[Symbol.asyncDispose]()
-  await folder[Symbol.asyncDispose]()
-  await library[Symbol.asyncDispose]()
-})
+beforeAll(async () => { folder = await TemporaryFolder.make('ringside-bench-') })
+afterAll(() => folder[Symbol.asyncDispose]())
 
 /** As a person makes one for a Debian with the wizard, but for the kernel that is started at once. */
 async function asRingsideMakesIt({ kernel, initrd, commandLine }: LinuxGuest, number: number): Promise<MachineView> {
-  const { id, definition } = await host.made(host.client.machine.create({
+  const { id, definition } = await bench.host.made(bench.host.client.machine.create({
     name: `Bench input and output ${String(number)}`, osId: 'debian-12', source: { type: 'blank' }, processors, memoryMiB, newDiskGiB: diskGiB, network: 'user', hardware: {},
   }))
   const before = MachineHardware.parse(definition)
   const boot = { ...before.boot, kernel: { kernel: { kind: 'external' as const, path: kernel }, initrd: { kind: 'external' as const, path: initrd }, commandLine } }
-  return (await host.client.hardware.change({ id, hardware: { ...before, boot }, basedOn: before })).machine
+  return (await bench.host.client.hardware.change({ id, hardware: { ...before, boot }, basedOn: before })).machine
 }
 
 /** What the machine runs on is Ringside's choice, and the others get the same. */
 async function acceleratorOf({ id }: MachineView): Promise<string> {
-  const { argv } = await host.client.machine.commandLine({ id })
+  const { argv } = await bench.host.client.machine.commandLine({ id })
   return argv[argv.indexOf('-accel') + 1] ?? 'tcg'
 }
 
@@ -97,7 +87,7 @@ test('disks and networks as the guest sees them', async () => {
         }
       }
     }
-    await host.powerOff(machine.id)
+    await bench.host.powerOff(machine.id)
   }
   print(`Disk and network in a guest on ${accelerator}: ours against plain / against tuned`, 'rate (medians, spread of ours)', 'processor time of QEMU')
   for (const [test, all] of readings) {
@@ -120,10 +110,10 @@ async function startedGuests(machine: MachineView, guest: LinuxGuest, accelerato
     const qemu = machines.use(await BareQemu.start(['-accel', accelerator, ...argv, '-kernel', guest.kernel, '-initrd', guest.initrd, '-append', guest.commandLine]))
     return machines.use(await IoGuest.ready(qemu.serialStream, device, qemu.pid))
   }
-  await host.client.machine.start({ id: machine.id })
-  const { run } = await host.client.machine.get({ id: machine.id })
+  await bench.host.client.machine.start({ id: machine.id })
+  const { run } = await bench.host.client.machine.get({ id: machine.id })
   const guests = {
-    ours: machines.use(await IoGuest.ready(await host.openSerial(machine.id), '/dev/vda', run?.qemuPid ?? 0)),
+    ours: machines.use(await IoGuest.ready(await bench.host.openSerial(machine.id), '/dev/vda', run?.qemuPid ?? 0)),
     plain: await bare(await plain(), '/dev/sda'),
     tuned: await bare(await tuned(accelerator), '/dev/vda'),
   }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { newDiskOptions } from '@core/creation'
 import type { MachineView } from '@shared/model'
 import { BareQemu } from '../vm/support/bare-qemu'
@@ -17,6 +17,7 @@ import { untilFirstSerialByte } from './first-serial-byte'
 import { Heartbeat } from './heartbeat'
 import { assembleMemoryDisk, memoryGuestRestMiB, memoryGuestTickMs, memoryGuestWords } from './memory-guest'
 import { median } from './statistics'
+import { useBench } from './use-bench'
 
 // Figures, not verdicts, as in bench.spec.ts: what snapshots cost against what QEMU does by itself with the same guest in the same run.
 
@@ -26,8 +27,6 @@ const clones = 10
 const chainLengths = [0, 10, 50]
 const chainDiskMiB = 256
 
-let library: TemporaryLibrary
-let host: BenchHost
 const print = figures()
 const ids = new Map<string, string>()
 
@@ -37,16 +36,9 @@ function memoryMachine(touchedMiB: number): NewMachine {
 
 const idOf = (name: string): string => ids.get(name) ?? ''
 
-beforeAll(async () => {
-  library = await temporaryLibrary()
+const bench = useBench(async (library) => {
   const machines = [...memorySizes.map(memoryMachine), diskMachine('chain', [randomBytes(chainDiskMiB * 2 ** 20)])]
   for (const [index, id] of (await addMachines(library, machines)).entries()) ids.set(machines[index]?.name ?? '', id)
-  host = await BenchHost.start(library)
-})
-
-afterAll(async () => {
-  await host[Symbol.asyncDispose]()
-  await library[Symbol.asyncDispose]()
 })
 
 interface Measured {
@@ -57,21 +49,21 @@ interface Measured {
 
 /** Takes a snapshot of the running guest and goes back to it; the pauses are what a viewer of its serial port sees. */
 async function liveSnapshot(id: string): Promise<Measured & { toldMs: number | null; method: string }> {
-  await host.client.machine.start({ id })
-  const stream = await host.openSerial(id)
+  await bench.host.client.machine.start({ id })
+  const stream = await bench.host.openSerial(id)
   using session = new SerialSession(stream)
   await session.waitFor(memoryGuestWords.touched)
   using heart = new Heartbeat(stream)
   await heart.beats(50)
   const began = performance.now()
-  const totalMs = await timed(() => host.ended(host.client.snapshot.take({ id, name: 'Bench' })))
+  const totalMs = await timed(() => bench.host.ended(bench.host.client.snapshot.take({ id, name: 'Bench' })))
   await heart.beats(20)
   const pauseMs = heart.longestGap(began) - memoryGuestTickMs
-  const [snapshot] = (await host.client.snapshot.tree({ id })).snapshots
+  const [snapshot] = (await bench.host.client.snapshot.tree({ id })).snapshots
   if (snapshot === undefined) throw new Error('There is no snapshot.')
-  const revertMs = await timed(() => host.ended(host.client.snapshot.revert({ id, snapshotId: snapshot.id })))
+  const revertMs = await timed(() => bench.host.ended(bench.host.client.snapshot.revert({ id, snapshotId: snapshot.id })))
   stream.destroy()
-  await host.powerOff(id)
+  await bench.host.powerOff(id)
   return { pauseMs, totalMs, revertMs, toldMs: snapshot.pauseMs, method: snapshot.method }
 }
 
@@ -104,7 +96,7 @@ test.each(memorySizes)('a live snapshot of a guest with %i MiB in use', async (t
   }
   const id = idOf(`memory ${String(touchedMiB)}`)
   const ours = await liveSnapshot(id)
-  await host.client.machine.delete({ id, permanently: true })
+  await bench.host.client.machine.delete({ id, permanently: true })
   const internal = await internalSnapshot(touchedMiB)
   const size = `${String(touchedMiB)} MiB in use`
   const line = (name: string, of: keyof Measured, goal?: string): void => {
@@ -119,26 +111,26 @@ test.each(memorySizes)('a live snapshot of a guest with %i MiB in use', async (t
 
 test('linked clones', async () => {
   const id = idOf('chain')
-  const { folder } = await host.client.machine.get({ id })
-  const { client } = host
-  await host.ended(client.snapshot.take({ id, name: 'Base' }))
+  const { folder } = await bench.host.client.machine.get({ id })
+  const { client } = bench.host
+  await bench.host.ended(client.snapshot.take({ id, name: 'Base' }))
   const [base] = (await client.snapshot.tree({ id })).snapshots
   const request = { id, snapshotId: base?.id ?? null }
   const made: MachineView[] = []
   const linkedMs = await timed(async () => {
-    for (let number = 1; number <= clones; number++) made.push(await host.made(client.machine.clone({ ...request, name: `Linked ${String(number)}`, kind: 'linked' })))
+    for (let number = 1; number <= clones; number++) made.push(await bench.host.made(client.machine.clone({ ...request, name: `Linked ${String(number)}`, kind: 'linked' })))
   })
   await using elsewhere = await TemporaryFolder.make('ringside-bench-')
   const plainMs = await timed(async () => {
     for (let number = 1; number <= clones; number++) await qemuImg('create', '-q', '-f', 'qcow2', '-F', 'qcow2', '-b', join(folder, 'disks/disk0.qcow2'), elsewhere.in(`${String(number)}.qcow2`))
   })
   print(`${String(clones)} linked clones against ${String(clones)} plain qemu-img create`, `${(linkedMs / plainMs).toFixed(2)}  (${inWords(linkedMs)} / ${inWords(plainMs)})`, 'goal: under 10 s')
-  const fullMs = await timed(async () => made.push(await host.made(client.machine.clone({ ...request, name: 'Full', kind: 'full' }))))
+  const fullMs = await timed(async () => made.push(await bench.host.made(client.machine.clone({ ...request, name: 'Full', kind: 'full' }))))
   const convertMs = await timed(() => qemuImg('convert', '-f', 'qcow2', '-O', 'qcow2', join(folder, 'disks/disk0.qcow2'), elsewhere.in('full.qcow2')))
   print(`A full clone of ${String(chainDiskMiB)} MiB against qemu-img convert`, `${(fullMs / convertMs).toFixed(2)}  (${inWords(fullMs)} / ${inWords(convertMs)})`)
   expect(made).toHaveLength(clones + 1)
   for (const { id: clone } of made) await client.machine.delete({ id: clone, permanently: true })
-  await host.ended(client.snapshot.delete({ id, snapshotId: base?.id ?? '' }))
+  await bench.host.ended(client.snapshot.delete({ id, snapshotId: base?.id ?? '' }))
 })
 
 /** How long a warm clone takes from its start until its guest runs, against a cold start until the guest has its memory filled again. */
@@ -201,18 +193,18 @@ interface Reading {
 
 /** Reads of the whole disk in order, and of small pieces all over it, by the block layer alone; and how long a start takes. */
 async function read(id: string): Promise<Reading> {
-  const { folder, definition } = await host.client.machine.get({ id })
+  const { folder, definition } = await bench.host.client.machine.get({ id })
   const top = join(folder, definition.disks[0]?.image.path ?? '')
-  const bench = (...argv: string[]): Promise<number> => timed(() => qemuImg('bench', '-f', 'qcow2', ...argv, top))
+  const qemuBench = (...argv: string[]): Promise<number> => timed(() => qemuImg('bench', '-f', 'qcow2', ...argv, top))
   const sequential: number[] = []
   const scattered: number[] = []
   for (let round = 0; round < 3; round++) {
-    sequential.push(await bench('-s', '64k', '-c', String((chainDiskMiB * 1024) / 64), '-d', '16'))
+    sequential.push(await qemuBench('-s', '64k', '-c', String((chainDiskMiB * 1024) / 64), '-d', '16'))
     // A step that has no common divisor with the number of blocks comes to each of them.
-    scattered.push(await bench('-s', '4k', '-c', '30000', '-d', '16', '-S', String(4096 * 7919)))
+    scattered.push(await qemuBench('-s', '4k', '-c', '30000', '-d', '16', '-S', String(4096 * 7919)))
   }
-  const startMs = await timed(() => host.client.machine.start({ id }))
-  await host.powerOff(id)
+  const startMs = await timed(() => bench.host.client.machine.start({ id }))
+  await bench.host.powerOff(id)
   return { sequentialMs: Math.min(...sequential), scatteredMs: Math.min(...scattered), startMs }
 }
 
@@ -222,7 +214,7 @@ test('reads from a disk with many snapshots', async () => {
   let first: Reading | null = null
   for (const length of chainLengths) {
     for (; taken < length; taken++) {
-      await host.ended(host.client.snapshot.take({ id, name: `Chain ${String(taken + 1)}` }))
+      await bench.host.ended(bench.host.client.snapshot.take({ id, name: `Chain ${String(taken + 1)}` }))
       await scatter(id, taken)
     }
     const reading = await read(id)
@@ -232,12 +224,12 @@ test('reads from a disk with many snapshots', async () => {
     print('  small pieces all over it', against('scatteredMs'))
     print('  starting it', against('startMs'))
   }
-  expect((await host.client.snapshot.tree({ id })).snapshots).toHaveLength(taken)
+  expect((await bench.host.client.snapshot.tree({ id })).snapshots).toHaveLength(taken)
 })
 
 /** Writes to the top layer here and there, as a guest does between two snapshots. */
 async function scatter(id: string, round: number): Promise<void> {
-  const { folder, definition } = await host.client.machine.get({ id })
+  const { folder, definition } = await bench.host.client.machine.get({ id })
   const pieces = Array.from({ length: 16 }, (_, piece) => ((piece * 16 + round * 5) % chainDiskMiB) * 2 ** 20)
   await qemuIo(join(folder, definition.disks[0]?.image.path ?? ''), pieces.map((offset) => `write -q -P ${String(round % 255)} ${String(offset)} 256k`))
 }

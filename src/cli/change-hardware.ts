@@ -1,5 +1,7 @@
+import { invalidInput } from '@shared/errors'
 import type { DefinitionDifference, HardwareDifference, HardwarePlan, MachineHardware, MachineView } from '@shared/model'
-import type { Run } from './cli'
+import { ExitWith, type Run } from './cli'
+import { exitCodeOf } from './exit-codes'
 import { machineAsJson } from './output'
 
 /** What a change starts from: what is stored. */
@@ -23,8 +25,21 @@ export async function change(run: Run, machine: MachineView, hardware: unknown, 
   run.answer({ ...machineAsJson(done.machine), differences: done.differences, ...json }, `${differencesInWords(done.differences)}${words}`)
 }
 
-/** What a change would do, and what speaks against it. */
-export function planInWords({ issues, differences }: HardwarePlan): string {
+/**
+ * Answers with what a change would do, and what speaks against it. With faults the command ends as making the change would.
+ * @param json what goes beside it in JSON
+ * @param words what goes below it in text
+ */
+export function answerPlan(run: Run, plan: HardwarePlan, json: Readonly<Record<string, unknown>>, words = ''): void {
+  run.answer({ ...json, ...plan }, `${planInWords(plan)}${words}`)
+  const faults = plan.issues.filter(({ severity }) => severity === 'error')
+  if (faults.length === 0) return
+  // What the machine does now is looked at before its hardware is.
+  const refused = faults.filter(({ path, code }) => path === '' && code === 'ILLEGAL_STATE')
+  throw new ExitWith(exitCodeOf(invalidInput(refused.length > 0 ? refused : faults).code))
+}
+
+function planInWords({ issues, differences }: HardwarePlan): string {
   const faults = issues.map(({ path, message, severity }) => `${severity === 'error' ? 'Fault' : 'Note'}: ${path === '' ? '' : `${path}: `}${message}\n`).join('')
   // Of what can’t be read it is not known what would be different.
   return differences.length === 0 && faults !== '' ? faults : `${faults}${differencesInWords(differences)}`

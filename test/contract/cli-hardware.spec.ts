@@ -47,6 +47,21 @@ test('all faults of a change are told at once: 5', async () => {
   expect(error).toMatchObject({ code: 'INVALID_INPUT', data: { issues: [{ path: 'memoryMiB' }, { path: 'clock' }] } })
 })
 
+test('a plan tells all faults, and ends as making the change would', async () => {
+  const told = await run('set', 'windows-11', 'memoryMiB=0', 'clock=noon', '--plan')
+  expect(told).toMatchObject({ code: 5, stderr: '' })
+  expect(told.stdout).toMatch(/^Fault: memoryMiB: .*\nFault: clock: .*\n$/u)
+  const asJson = await run('set', 'windows-11', 'memoryMiB=0', 'clock=noon', '--plan', '--json')
+  expect(asJson).toMatchObject({ code: 5, json: { issues: [{ path: 'memoryMiB' }, { path: 'clock' }] } })
+  const tooMuch = ['set', 'windows-11', 'memoryMiB=9999999']
+  expect((await run(...tooMuch, '--plan')).code).toBe((await run(...tooMuch)).code)
+})
+
+test('what the state of the machine forbids ends the plan as it ends the change, whatever else is wrong', async () => {
+  await ringside('template', 'make', 'windows-11')
+  for (const plan of [[], ['--plan']]) expect((await run('set', 'windows-11', 'memoryMiB=9999999', ...plan)).code).toBe(4)
+})
+
 test('discs, cables and disks change while the machine runs', async () => {
   expect((await run('cd', 'insert', 'web-01', '/isos/debian.iso', '--json')).json).toMatchObject({ definition: { cdroms: [{ image: { kind: 'external', path: '/isos/debian.iso' } }] }, next: null })
   expect((await run('cd', 'eject', 'web-01', '--json')).json).toMatchObject({ definition: { cdroms: [{ image: null }] } })

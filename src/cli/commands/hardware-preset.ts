@@ -1,6 +1,6 @@
 import { boardsByProperties, hasByProperties, type MachineHardware, type MachineView, type OsEntry, type Suggestion, suggestionsFor, withSuggestions } from '@shared/model'
 import { RingsideError } from '@shared/errors'
-import { differencesInWords, planInWords, storedHardware } from '../change-hardware'
+import { answerPlan, differencesInWords, storedHardware } from '../change-hardware'
 import { usageError, type Cli, type Run } from '../cli'
 import { machineAsJson } from '../output'
 import { machineOf } from '../snapshot-output'
@@ -55,7 +55,7 @@ async function suggestionsOf(run: Run, machine: MachineView, osId: string): Prom
 async function tell(run: Run, machine: MachineView, { os, hardware, suggestions, chosen, left }: Preset): Promise<void> {
   const plan = await run.client.hardware.plan({ id: machine.id, hardware })
   const reasons = chosen.map(({ path, why }) => `  ${path}: ${why}\n`).join('')
-  run.answer({ ...machineOf(machine), osId: os.id, suggestions, ...plan }, `${planInWords(plan)}${reasons === '' ? '' : `Why:\n${reasons}`}${leftInWords(machine, left)}`)
+  answerPlan(run, plan, { ...machineOf(machine), osId: os.id, suggestions }, `${reasons === '' ? '' : `Why:\n${reasons}`}${leftInWords(machine, left)}`)
 }
 
 async function make(run: Run, machine: MachineView, { os, hardware, left }: Preset): Promise<void> {

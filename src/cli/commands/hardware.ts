@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { factsOf } from '@core/snapshot/compare'
 import { resolve } from 'node:path'
 import { RingsideError } from '@shared/errors'
-import { change, differencesInWords, inWords, planInWords, storedHardware } from '../change-hardware'
+import { answerPlan, change, differencesInWords, inWords, storedHardware } from '../change-hardware'
 import { usageError, type Cli } from '../cli'
 import { withValues } from '../hardware-edits'
 import { facts, machineAsJson, table } from '../output'
@@ -76,8 +76,7 @@ function registerSet(cli: Cli, group: Group): void {
         await change(run, machine, hardware)
         return
       }
-      const plan = await run.client.hardware.plan({ id: machine.id, hardware })
-      run.answer({ ...machineOf(machine), ...plan }, planInWords(plan))
+      answerPlan(run, await run.client.hardware.plan({ id: machine.id, hardware }), machineOf(machine))
     }),
   )
 }

@@ -1,5 +1,6 @@
 import { invalidInput } from '@shared/errors'
-import type { DefinitionDifference, HardwareDifference, HardwarePlan, MachineHardware, MachineView } from '@shared/model'
+import type { DefinitionDifference, HardwareDifference, HardwarePlan, MachineHardware, MachineState, MachineView } from '@shared/model'
+import { goesOnWords, laterWords } from '@shared/words'
 import { ExitWith, type Run } from './cli'
 import { exitCodeOf } from './exit-codes'
 import { machineAsJson } from './output'
@@ -22,7 +23,7 @@ interface ChangeOptions {
 /** Changes a machine's hardware and tells what became of it. */
 export async function change(run: Run, machine: MachineView, hardware: unknown, { json = {}, words = '', forceDiscs = false, again = false }: ChangeOptions = {}): Promise<void> {
   const done = await run.client.hardware.change({ id: machine.id, hardware, basedOn: storedHardware(machine), forceDiscs, again })
-  run.answer({ ...machineAsJson(done.machine), differences: done.differences, ...json }, `${differencesInWords(done.differences)}${words}`)
+  run.answer({ ...machineAsJson(done.machine), differences: done.differences, ...json }, `${differencesInWords(done.differences, done.machine.state)}${words}`)
 }
 
 /**
@@ -30,8 +31,8 @@ export async function change(run: Run, machine: MachineView, hardware: unknown, 
  * @param json what goes beside it in JSON
  * @param words what goes below it in text
  */
-export function answerPlan(run: Run, plan: HardwarePlan, json: Readonly<Record<string, unknown>>, words = ''): void {
-  run.answer({ ...json, ...plan }, `${planInWords(plan)}${words}`)
+export function answerPlan(run: Run, { state }: Pick<MachineView, 'state'>, plan: HardwarePlan, json: Readonly<Record<string, unknown>>, words = ''): void {
+  run.answer({ ...json, ...plan }, `${planInWords(plan, state)}${words}`)
   const faults = plan.issues.filter(({ severity }) => severity === 'error')
   if (faults.length === 0) return
   // What the machine does now is looked at before its hardware is.
@@ -39,25 +40,26 @@ export function answerPlan(run: Run, plan: HardwarePlan, json: Readonly<Record<s
   throw new ExitWith(exitCodeOf(invalidInput(refused.length > 0 ? refused : faults).code))
 }
 
-function planInWords({ issues, differences }: HardwarePlan): string {
+function planInWords({ issues, differences }: HardwarePlan, state: MachineState): string {
   const faults = issues.map(({ path, message, severity }) => `${severity === 'error' ? 'Fault' : 'Note'}: ${path === '' ? '' : `${path}: `}${message}\n`).join('')
   // Of what can’t be read it is not known what would be different.
-  return differences.length === 0 && faults !== '' ? faults : `${faults}${differencesInWords(differences)}`
+  return differences.length === 0 && faults !== '' ? faults : `${faults}${differencesInWords(differences, state)}`
 }
 
-export function differencesInWords(differences: readonly HardwareDifference[]): string {
+/** What is different, a line each, and when it comes where that is not at once. @param state what the machine does now */
+export function differencesInWords(differences: readonly HardwareDifference[], state: MachineState): string {
   if (differences.length === 0) return 'Nothing is different.\n'
-  return differences.map((difference) => `${inWords(difference)}${whenInWords(difference)}\n`).join('')
+  return differences.map((difference) => `${inWords(difference)}${whenInWords(difference, state)}\n`).join('')
 }
 
-function whenInWords({ when, reason }: HardwareDifference): string {
+function whenInWords({ when, reason }: HardwareDifference, state: MachineState): string {
   switch (when) {
     case 'now':
       return ''
     case 'goesOn':
-      return ' (when the machine goes on)'
+      return ` (${goesOnWords})`
     case 'nextStart':
-      return ` (at the next start: ${reason ?? 'it can’t be live'})`
+      return ` (${laterWords(state)}: ${reason ?? 'it can’t be live'})`
   }
 }
 

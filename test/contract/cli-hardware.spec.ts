@@ -32,6 +32,21 @@ test('show tells what there is and what waits, set changes it, discard takes bac
   expect((await run('retry', 'web-01')).stdout).toBe('Nothing waits for “web-01”.\n')
 })
 
+test('of a saved machine it is said what comes at once, when it goes on and after its next shut down', async () => {
+  const [nic] = host.machines.get(fakeIds.saved).definition.nics
+  const nics = [{ ...nic, linkUp: false }, { ...nic, id: 'net1', macAddress: '52:54:00:00:00:77', place: null }]
+  const changes = ['set', 'research', 'memoryMiB=4096', `nics=${JSON.stringify(nics)}`]
+  const told = (await run(...changes, '--plan')).stdout
+  expect(told).toMatch(/^Memory: .* \(after its next shut down: .*after the machine’s next shut down\.\)$/mu)
+  expect(told).toMatch(/^Network card “net0”: cable: Plugged in → Pulled out$/mu)
+  expect(told).toMatch(/^Network card “net1”: .* \(when it goes on\)$/mu)
+  expect(told).not.toContain('next start')
+  await run(...changes)
+  const shown = (await run('show', 'research')).stdout
+  expect(shown).toMatch(/^What waits:\nMemory: .* \(after its next shut down: [^]*\(when it goes on\)$/mu)
+  expect(shown).not.toContain('next start')
+})
+
 test('reset-uefi names what goes, asks, and gives a machine that is off new variables beside the old ones', async () => {
   expect(await run('reset-uefi', 'windows-11')).toMatchObject({ code: 2 })
   const done = await run('reset-uefi', 'windows-11', '--yes')

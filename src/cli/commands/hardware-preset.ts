@@ -55,12 +55,12 @@ async function suggestionsOf(run: Run, machine: MachineView, osId: string): Prom
 async function tell(run: Run, machine: MachineView, { os, hardware, suggestions, chosen, left }: Preset): Promise<void> {
   const plan = await run.client.hardware.plan({ id: machine.id, hardware })
   const reasons = chosen.map(({ path, why }) => `  ${path}: ${why}\n`).join('')
-  answerPlan(run, plan, { ...machineOf(machine), osId: os.id, suggestions }, `${reasons === '' ? '' : `Why:\n${reasons}`}${leftInWords(machine, left)}`)
+  answerPlan(run, machine, plan, { ...machineOf(machine), osId: os.id, suggestions }, `${reasons === '' ? '' : `Why:\n${reasons}`}${leftInWords(machine, left)}`)
 }
 
 async function make(run: Run, machine: MachineView, { os, hardware, left }: Preset): Promise<void> {
   const done = await run.client.hardware.change({ id: machine.id, hardware, basedOn: storedHardware(machine) })
-  run.answer({ ...machineAsJson(done.machine), osId: os.id, differences: done.differences, left }, `${differencesInWords(done.differences)}${leftInWords(machine, left)}`)
+  run.answer({ ...machineAsJson(done.machine), osId: os.id, differences: done.differences, left }, `${differencesInWords(done.differences, done.machine.state)}${leftInWords(machine, left)}`)
 }
 
 function leftInWords(machine: MachineView, left: readonly Suggestion[]): string {

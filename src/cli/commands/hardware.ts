@@ -41,7 +41,7 @@ export function registerHardware(cli: Cli): void {
 
 function registerShow(cli: Cli, group: Group): void {
   const command = group
-    .command('show <machine>', 'What the machine is made of, and what waits for its next start.')
+    .command('show <machine>', 'What the machine is made of, and which changes wait, until when and why.')
     .option('--properties', 'what can be set, to what, and whether while it runs')
     .addHelpText('after', '\nExamples:\n  ringside hardware show web-01\n  ringside hardware show web-01 --properties')
   command.action((wanted: string, options: { properties?: boolean }) =>
@@ -55,7 +55,7 @@ function registerShow(cli: Cli, group: Group): void {
             property.obstacle ?? (property.kind === 'choice' ? property.choices.filter(({ obstacle }) => obstacle === null).map(({ value }) => value).join(', ') : property.kind === 'number' ? `${String(property.minimum ?? '')}–${String(property.maximum ?? '')} ${property.unit ?? ''}`.trim() : property.kind),
             property.live.possible ? 'yes' : 'no',
           ]))
-        : facts(factsOf(machine.definition).map(({ label, value }) => [label, value])) + (waiting.length === 0 ? '' : `\nWhat waits:\n${differencesInWords(waiting)}`)
+        : facts(factsOf(machine.definition).map(({ label, value }) => [label, value])) + (waiting.length === 0 ? '' : `\nWhat waits:\n${differencesInWords(waiting, machine.state)}`)
       run.answer({ ...machineOf(machine), hardware: machine.definition, next: machine.next, waiting, properties }, text)
     }),
   )
@@ -63,7 +63,7 @@ function registerShow(cli: Cli, group: Group): void {
 
 function registerSet(cli: Cli, group: Group): void {
   const command = group
-    .command('set <machine> <change...>', 'Changes hardware: PATH=VALUE, as many as are wanted, all or none. What can be is changed while the machine runs, the rest at its next start.')
+    .command('set <machine> <change...>', 'Changes hardware: PATH=VALUE, as many as are wanted, all or none. What can be is changed while the machine runs, the rest at its next start; of a saved machine when it goes on, or after its next shut down.')
     .option('--plan', 'only tell what would happen')
     .addHelpText('after', '\nA value is JSON, or text; a device is named by its id. The paths are those of `ringside hardware show --properties`.\n\nExamples:\n  ringside hardware set web-01 memoryMiB=4096 processors.cores=4\n  ringside hardware set web-01 disks.disk0.limits=\'{"writesPerSecond":500}\'\n  ringside hardware set web-01 sound=null --plan\n  ringside hardware set web-01 \'tpm={}\' firmware.secureBoot=true')
   command.action((wanted: string, changes: string[], options: { plan?: boolean }) =>
@@ -76,20 +76,20 @@ function registerSet(cli: Cli, group: Group): void {
         await change(run, machine, hardware)
         return
       }
-      answerPlan(run, await run.client.hardware.plan({ id: machine.id, hardware }), machineOf(machine))
+      answerPlan(run, machine, await run.client.hardware.plan({ id: machine.id, hardware }), machineOf(machine))
     }),
   )
 }
 
 function registerDiscard(cli: Cli, group: Group): void {
   const command = group
-    .command('discard <machine>', 'Takes back everything that waits for the next start.')
+    .command('discard <machine>', 'Takes back every change that waits.')
     .addHelpText('after', '\nExample:\n  ringside hardware discard web-01')
   command.action((wanted: string) =>
     cli.perform(command, async (run) => {
       const { id } = await run.machine(wanted)
       const machine = await run.client.hardware.discardPending({ id })
-      run.answer(machineAsJson(machine), `Nothing waits for the next start of “${machine.definition.name}”.\n`)
+      run.answer(machineAsJson(machine), `Nothing waits for “${machine.definition.name}”.\n`)
     }),
   )
 }

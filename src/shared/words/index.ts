@@ -1,1 +1,2 @@
 export * from './capitalised'
+export * from './when-it-comes'

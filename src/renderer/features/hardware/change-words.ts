@@ -1,10 +1,8 @@
 import { type HardwareDifference, isLive, type MachineState } from '@shared/model'
+import { goesOnWords, laterWords } from '@shared/words'
 import { countOf } from '../../lib/format'
 
 type When = Pick<HardwareDifference, 'when'>
-
-/** When comes what a saved guest gets as soon as it runs again. */
-export const goesOnWords = 'when it goes on'
 
 /** What waits to be applied, in a few words. `differences` null: the host has not told yet. */
 export function changesInWords(count: number, differences: readonly When[] | null, live: boolean, later = laterWords('running')): string {
@@ -32,11 +30,6 @@ function groupsOf(differences: readonly When[], later: string): { count: number;
 /** Whether a guest has hardware now that what is stored can differ from: it runs, or is saved to disk. */
 export function hasGuest(state: MachineState): boolean {
   return isLive(state) || state === 'saved'
-}
-
-/** When comes what the guest can’t have now, nor when it goes on. A saved one goes on with the hardware that its memory knows. */
-export function laterWords(state: MachineState): string {
-  return state === 'saved' ? 'after its next shut down' : 'at the next start'
 }
 
 /** When comes what is at a path or below it, of what waits. */

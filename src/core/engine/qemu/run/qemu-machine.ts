@@ -3,17 +3,15 @@ import type { Duplex } from 'node:stream'
 import { RingsideError } from '@shared/errors'
 import type { Disk, MachineDefinition, MetricsSample } from '@shared/model'
 import type { BackupOrder, BackupTaken, DiskCopy, EngineEvent, LaunchPlan, PullRequest, RunningMachine, SavedRun, SnapshotOrder, SnapshotTaken, TrackedDisk } from '../../engine'
-import { type LiveChange, withLiveChange } from '../../live-change'
+import type { LiveChange } from '../../live-change'
 import { connectEndpoint } from '../endpoint'
-import { groupOf, removeGroup } from '../process/control-groups'
-import { timeGroup } from './first-settings'
 import { MetricsSampler } from '../metrics/sampler'
 import type { QemuProcess } from '../process/qemu-process'
 import { AgentLine } from '../agent/agent-line'
 import { freezeObstacle, inTurn, thawFileSystems, type OpenAgent } from '../agent/file-systems'
 import { GuestOperations } from '../agent/guest-operations'
 import { connectQmp, isEvent, QmpClosedError, type QmpClient, type QmpEvent, type RunState, type ShutdownCause } from '../qmp'
-import { addClipboardChannel, clipboardObstacle, removeClipboardChannel, wantsClipboard } from './clipboard-channel'
+import { removeClipboardChannel } from './clipboard-channel'
 import { judgeEnding } from './ending'
 import type { RunEndpoints } from './endpoints'
 import { EventHub } from './event-hub'
@@ -21,13 +19,11 @@ import { openAgent, openGraphics, openSerial } from './consoles'
 import { GuestHold, slowCommandMs } from './guest-hold'
 import { ioErrorNote } from './io-error'
 import { readTopLayers } from './layers'
+import { LiveHardware } from './live-hardware'
 import { keepMarks, readDrives, readTracked } from './marks'
 import { DiskMove, diskFiles, keptByRecord, withMovedDisks } from './move-disk'
 import { pullLayer } from './pull-layer'
 import { resizeDisk } from './resize-disk'
-import { departureOf, leavingBy, makeLiveChange, recoverHardware, removeParts } from './live-changes'
-import type { LiveMachine } from './live-devices'
-import { pluggedProcessors } from './processors'
 import { recoverRun } from './recover-run'
 import type { RunFiles } from './run-files'
 import { watchTpm } from './watch-tpm'
@@ -58,9 +54,10 @@ const quitPatienceMs = 10_000
 
 /** One running QEMU machine. Made by the engine; see `RunningMachine` for the contract. */
 export class QemuMachine implements RunningMachine {
-  readonly #parts: MachineParts
+  readonly #parts: Omit<MachineParts, 'plan'>
   readonly #events = new EventHub()
   readonly #notes: string[]
+  readonly #hardware: LiveHardware
   readonly #sampler: MetricsSampler
   readonly #ended = Promise.withResolvers<void>()
   /** For those who are to have it while there is one. */
@@ -70,26 +67,26 @@ export class QemuMachine implements RunningMachine {
   #qmp: QmpClient
   #paused: boolean
   #pauseAsked = false
-  /** The kernel's group in which its processor time is counted, where it was ever limited. */
-  #timeGroup: string | null = null
   /** While its state is being kept. */
   #hold: GuestHold | null = null
   /** The disk that is being moved. */
   #move: { disk: string; copy: DiskMove } | null = null
-  /** What is being taken out, as `leavingBy` names it. */
-  readonly #changing = new Set<string>()
   #asked = false
   #released = false
   #cause: ShutdownCause | null = null
 
   constructor(parts: MachineParts) {
-    this.#parts = { ...parts }
+    this.#parts = parts
     this.#qmp = parts.qmp
     this.#paused = parts.paused
     this.#notes = [...parts.notes]
     this.#sampler = new MetricsSampler(parts.qemu.pid)
     this.#channel = inTurn(() => openAgent(this.#qmp, parts.run.endpoints), () => { this.#agentLine.letGo() })
     this.#agentLine = new AgentLine(this.#channel)
+    this.#hardware = new LiveHardware({
+      ...parts, pid: parts.qemu.pid, sampler: this.#sampler, qmp: () => this.#qmp, paused: () => this.#paused, withoutAgent: () => { this.#agentLine.close() },
+      tell: (sentence) => { this.addNote(sentence) }, gone: (change) => { this.#events.emit({ type: 'unplugged', change }) },
+    })
     this.#listen(parts.qmp)
     parts.folders.watch((sentence) => { this.addNote(sentence) })
     void parts.qemu.exited.then(() => this.#end())
@@ -119,25 +116,26 @@ export class QemuMachine implements RunningMachine {
 
   /** Lets the guest go for the first time, everything that comes before it in the same breath. */
   async begin(): Promise<void> {
-    const extras = this.#addExtras()
+    const extras = this.#hardware.addExtras()
     await this.#qmp.executeWithin(slowCommandMs, 'cont')
     this.#paused = false
     // Memory can be that of a moment at which a snapshot held its file systems still.
-    if (this.#parts.plan.restore !== null && this.#openAgent !== null) void thawFileSystems(this.#openAgent).catch(() => undefined)
+    if (this.#plan.restore !== null && this.#openAgent !== null) void thawFileSystems(this.#openAgent).catch(() => undefined)
     await extras
   }
 
   /** Learns the state of a machine that was taken over, or that was out of reach for a moment. */
   async catchUp(): Promise<void> {
-    const { plan, files } = this.#parts
+    const { files } = this.#parts
+    const plan = this.#plan
     // What waited on the monitor that broke is ended below, by what is recorded.
     if (this.#move?.copy.isHeld === true) [this.#move, this.#hold] = [null, null]
     await recoverRun(this.#qmp, { plan, mark: files.runtime.held, openAgent: this.#openAgent, tell: (sentence) => { this.addNote(sentence) } }).catch((error: unknown) => {
       this.addNote(`What was under way when the connection to the machine broke could not be ended: ${wordsOf(error)}`)
     })
-    this.#nowHas({ ...plan.definition, disks: await withMovedDisks(this.#qmp, plan) })
-    this.#nowHas(await recoverHardware(this.#live))
-    await this.#addExtras()
+    this.#hardware.nowHas({ ...plan.definition, disks: await withMovedDisks(this.#qmp, plan) })
+    await this.#hardware.recover()
+    await this.#hardware.addExtras()
     await this.#noticeState()
   }
 
@@ -179,14 +177,14 @@ export class QemuMachine implements RunningMachine {
   async save(
     ramFile: string, onProgress: (fraction: number | null) => void, signal: AbortSignal, keep?: (saved: { ramFormat: SavedRun['ramFormat'] }) => Promise<void>,
   ): Promise<{ ramFormat: SavedRun['ramFormat'] }> {
-    const { files, plan } = this.#parts
+    const { files } = this.#parts
     if (this.#memoryObstacle !== null) throw new RingsideError('CAPABILITY_MISSING', `This machine can't be saved while it runs: ${this.#memoryObstacle}.`, { hint: 'Shut the guest down instead, or change the machine’s hardware: folders can be shared by 9p.' })
     const hold = this.#beginHold()
     try {
       await hold.begin()
       await hold.stop()
       await removeClipboardChannel(this.#qmp)
-      const ramFormat = await saveState(this.#qmp, { file: ramFile, socket: files.runtime.ram, features: plan.qemu.features, onProgress, signal })
+      const ramFormat = await saveState(this.#qmp, { file: ramFile, socket: files.runtime.ram, features: this.#plan.qemu.features, onProgress, signal })
       await keep?.({ ramFormat }).catch(async (error: unknown) => {
         await rm(ramFile, { force: true })
         throw error
@@ -203,13 +201,12 @@ export class QemuMachine implements RunningMachine {
 
   /** Why memory can’t be kept, half a sentence, whatever QEMU says; null: nothing of ours speaks against it. */
   get #memoryObstacle(): string | null {
-    const { folders, plan } = this.#parts
-    const [passed] = plan.definition.pciDevices
-    return passed === undefined ? folders.memoryObstacle : `“${passed.name || passed.address}” is a device of this computer, and what it holds is not in the memory`
+    const [passed] = this.definition.pciDevices
+    return passed === undefined ? this.#parts.folders.memoryObstacle : `“${passed.name || passed.address}” is a device of this computer, and what it holds is not in the memory`
   }
 
   snapshotMemory(): Promise<MemoryMeans> {
-    const { qemu, accelerator } = this.#parts.plan
+    const { qemu, accelerator } = this.#plan
     return chooseMemoryMeans(this.#qmp, { qemu, accelerator, paused: this.#paused, obstacle: this.#memoryObstacle })
   }
 
@@ -220,15 +217,16 @@ export class QemuMachine implements RunningMachine {
   }
 
   async topLayers(): Promise<Record<string, string>> {
-    const tops = await readTopLayers(this.#qmp, this.#parts.plan.definition)
+    const tops = await readTopLayers(this.#qmp, this.definition)
     return Object.fromEntries([...tops].map(([key, { file }]) => [key, file]))
   }
 
   async takeSnapshot(order: SnapshotOrder, onProgress: (fraction: number | null) => void, signal: AbortSignal): Promise<SnapshotTaken> {
     const hold = this.#beginHold()
     const qmp = this.#qmp
-    const { plan, files } = this.#parts
-    const clipboard = { remove: () => removeClipboardChannel(qmp), restore: () => this.#addExtras() }
+    const { files } = this.#parts
+    const plan = this.#plan
+    const clipboard = { remove: () => removeClipboardChannel(qmp), restore: () => this.#hardware.addExtras() }
     try {
       const tell = (sentence: string): void => { this.addNote(sentence) }
       return await new SnapshotTaking({ qmp, plan, socket: files.runtime.ram, hold, paused: this.#paused, memoryObstacle: this.#memoryObstacle, openAgent: this.#openAgent, clipboard, tell }, order, onProgress, signal).take()
@@ -240,20 +238,20 @@ export class QemuMachine implements RunningMachine {
   }
 
   pullLayer(request: PullRequest, onProgress: (fraction: number | null) => void, signal: AbortSignal): Promise<void> {
-    return pullLayer(this.#qmp, this.#parts.plan, request, onProgress, signal)
+    return pullLayer(this.#qmp, this.#plan, request, onProgress, signal)
   }
 
   async trackedDisks(): Promise<Record<string, TrackedDisk>> {
-    return readTracked(this.#qmp, await readDrives(this.#qmp, this.#parts.plan.definition))
+    return readTracked(this.#qmp, await readDrives(this.#qmp, this.definition))
   }
 
   async keepMarks(marks: readonly string[]): Promise<void> {
-    await keepMarks(this.#qmp, await readDrives(this.#qmp, this.#parts.plan.definition), marks)
+    await keepMarks(this.#qmp, await readDrives(this.#qmp, this.definition), marks)
   }
 
   async takeBackup(order: BackupOrder, onProgress: (fraction: number | null) => void, signal: AbortSignal): Promise<BackupTaken> {
     const qmp = this.#qmp
-    const drives = await readDrives(qmp, this.#parts.plan.definition)
+    const drives = await readDrives(qmp, this.definition)
     const hold = this.#beginHold()
     const released = (): void => { if (this.#hold === hold) this.#hold = null }
     try {
@@ -267,16 +265,16 @@ export class QemuMachine implements RunningMachine {
   }
 
   resizeDisk(disk: string, bytes: number): Promise<void> {
-    return resizeDisk(this.#qmp, this.#parts.plan.definition, disk, bytes)
+    return resizeDisk(this.#qmp, this.definition, disk, bytes)
   }
 
   diskFiles(): Promise<Record<string, string>> {
-    return diskFiles(this.#qmp, this.#parts.plan.definition)
+    return diskFiles(this.#qmp, this.definition)
   }
 
   async copyDisk(copy: DiskCopy, onProgress: (fraction: number | null) => void, signal: AbortSignal): Promise<void> {
     if (this.#move !== null) throw new RingsideError('ILLEGAL_STATE', 'A disk of the machine is being moved already.', { state: 'running' })
-    const move = new DiskMove(this.#qmp, this.#parts.plan)
+    const move = new DiskMove(this.#qmp, this.#plan)
     this.#move = { disk: copy.disk, copy: move }
     try {
       await move.copy(copy, () => this.#beginHold(), onProgress, signal)
@@ -289,14 +287,13 @@ export class QemuMachine implements RunningMachine {
   async switchDisk(keep: 'source' | 'target', { id, image, format }: Pick<Disk, 'id' | 'image' | 'format'>): Promise<void> {
     if (this.#move === null) return
     await this.#move.copy.end(keep)
-    const { definition } = this.#parts.plan
-    if (keep === 'target') this.#nowHas({ ...definition, disks: definition.disks.map((disk) => (disk.id === id ? { ...disk, image, format } : disk)) })
+    if (keep === 'target') this.#hardware.nowHas({ ...this.definition, disks: this.definition.disks.map((disk) => (disk.id === id ? { ...disk, image, format } : disk)) })
     await this.#moveEnded()
   }
 
   async settleMove(): Promise<void> {
     if (this.#move?.copy.isHeld !== true) return
-    const keep = await keptByRecord(this.#qmp, this.#parts.plan, this.#move.disk)
+    const keep = await keptByRecord(this.#qmp, this.#plan, this.#move.disk)
     if (keep === null) return
     await this.#move.copy.end(keep)
     await this.#moveEnded()
@@ -309,60 +306,20 @@ export class QemuMachine implements RunningMachine {
   }
 
   get definition(): MachineDefinition {
-    return this.#parts.plan.definition
+    return this.#hardware.definition
   }
 
-  get #live(): LiveMachine {
-    const { plan, folders, files, run } = this.#parts
-    return { qmp: this.#qmp, plan, definition: plan.definition, paused: this.#paused, pid: this.qemuPid, folders, share: files.runtime.share, agent: run.endpoints.agent, tell: (sentence) => { this.addNote(sentence) } }
+  get #plan(): LaunchPlan {
+    return this.#hardware.plan
   }
 
   async changeHardware(change: LiveChange): Promise<void> {
     if (this.#hold !== null) throw new RingsideError('ILLEGAL_STATE', 'The machine is being saved, or a snapshot of it taken.', { state: 'saving' })
-    const leaving = leavingBy(change)
-    if (leaving !== null) this.#changing.add(leaving)
-    try {
-      await makeLiveChange(this.#live, change)
-      this.#nowHas(withLiveChange(this.#parts.plan.definition, change))
-      if (change.kind === 'limitProcessorTime') await this.#rememberTimeGroup()
-      if (change.kind === 'plugSystem' && change.part === 'balloon') await this.#useBalloon()
-    } finally {
-      if (leaving !== null) this.#changing.delete(leaving)
-    }
-  }
-
-  /** While the process is there to tell. */
-  async #rememberTimeGroup(): Promise<void> {
-    this.#timeGroup = (await groupOf(this.qemuPid, timeGroup(this.definition)))?.folder ?? this.#timeGroup
-  }
-
-  #nowHas(definition: MachineDefinition): void {
-    if (definition.processors.plugged !== this.definition.processors.plugged) this.#sampler.forgetProcessors()
-    if (!definition.balloon) this.#sampler.forgetBalloon()
-    if (!definition.guestAgent) this.#agentLine.close()
-    this.#parts.plan = { ...this.#parts.plan, definition }
-  }
-
-  /** The guest let go of a device. While somebody waits for that, it is theirs to note. */
-  async #noticeGone(id: string | undefined): Promise<void> {
-    const { definition } = this.#parts.plan
-    if (this.#changing.has('processor')) return
-    const plugged = await pluggedProcessors(this.#qmp, definition)
-    if (plugged < definition.processors.plugged) {
-      const change = { kind: 'unplugProcessor', plugged } as const
-      this.#nowHas(withLiveChange(this.#parts.plan.definition, change))
-      this.#events.emit({ type: 'unplugged', change })
-    }
-    if (id === undefined || this.#changing.has(id)) return
-    const change = departureOf(definition, id)
-    if (change === null) return
-    await removeParts(this.#live, change)
-    this.#nowHas(withLiveChange(this.#parts.plan.definition, change))
-    this.#events.emit({ type: 'unplugged', change })
+    await this.#hardware.change(change)
   }
 
   openGraphics(): Promise<Duplex> {
-    return openGraphics(this.#qmp, this.#parts.plan.definition, this.#parts.run.endpoints)
+    return openGraphics(this.#qmp, this.definition, this.#parts.run.endpoints)
   }
 
   openSerial(port: number): Promise<Duplex> {
@@ -370,9 +327,8 @@ export class QemuMachine implements RunningMachine {
   }
 
   async screenshot(): Promise<Uint8Array | null> {
-    const { plan, files } = this.#parts
-    if (plan.definition.display.model === 'none') return null
-    return takeScreenshot(this.#qmp, files.runtime.folder, plan.qemu.features['screendumpPng'] === true)
+    if (this.definition.display.model === 'none') return null
+    return takeScreenshot(this.#qmp, this.#parts.files.runtime.folder, this.#plan.qemu.features['screendumpPng'] === true)
   }
 
   sample(): Promise<MetricsSample> {
@@ -403,23 +359,6 @@ export class QemuMachine implements RunningMachine {
     return this.#agentLine
   }
 
-  /** What a machine does without when it can't be had. */
-  async #addExtras(): Promise<void> {
-    await this.#rememberTimeGroup()
-    const { definition, qemu } = this.#parts.plan
-    const balloon = this.#useBalloon()
-    if (wantsClipboard(definition)) {
-      const obstacle = clipboardObstacle(qemu)
-      if (obstacle !== null) this.addNote(obstacle)
-      else await addClipboardChannel(this.#qmp).catch((error: unknown) => { this.addNote(`The clipboard is not shared: ${wordsOf(error)}`) })
-    }
-    await balloon
-  }
-
-  async #useBalloon(): Promise<void> {
-    if (this.definition.balloon) await this.#sampler.useBalloon(this.#qmp).catch((error: unknown) => { this.addNote(`The guest's use of memory is not known: ${wordsOf(error)}`) })
-  }
-
   /** Nothing but one at a time keeps the guest's state. */
   #beginHold(): GuestHold {
     if (this.#hold !== null) throw new RingsideError('ILLEGAL_STATE', 'The machine is being saved, or a snapshot of it taken.', { state: 'saving' })
@@ -429,7 +368,7 @@ export class QemuMachine implements RunningMachine {
 
   async #undoSave(hold: GuestHold): Promise<void> {
     if (this.#qmp.isClosed || this.#asked) return
-    await this.#addExtras()
+    await this.#hardware.addExtras()
     await hold.resume().then(() => hold.end(), () => undefined)
     await this.#noticeState()
   }
@@ -445,13 +384,13 @@ export class QemuMachine implements RunningMachine {
     else if (isEvent(event, 'RESUME')) this.#resumed()
     else if (isEvent(event, 'RESET')) this.#events.emit({ type: 'reset' })
     else if (isEvent(event, 'SHUTDOWN')) this.#shuttingDown(event.data.reason, event.data.guest)
-    else if (isEvent(event, 'DEVICE_DELETED')) void this.#noticeGone(event.data.device).catch(() => undefined)
+    else if (isEvent(event, 'DEVICE_DELETED')) void this.#hardware.noticeGone(event.data.device).catch(() => undefined)
     else if (isEvent(event, 'GUEST_PANICKED')) this.#events.emit({ type: 'note', message: 'The guest’s operating system crashed.' })
     else if (isEvent(event, 'WATCHDOG')) {
       const message = watchdogNote(event.data.action)
       if (message !== null) this.#events.emit({ type: 'note', message })
     } else if (isEvent(event, 'BLOCK_IO_ERROR') && event.data.action === 'stop') {
-      this.#events.emit({ type: 'note', message: ioErrorNote(this.#parts.plan.definition, event.data) })
+      this.#events.emit({ type: 'note', message: ioErrorNote(this.definition, event.data) })
     }
   }
 
@@ -499,7 +438,7 @@ export class QemuMachine implements RunningMachine {
     this.#qmp.close()
     // Once the machine is told to be off, nothing writes to its files any more.
     await Promise.all([folders.end(), tpm?.end()])
-    if (this.#timeGroup !== null) await removeGroup(this.#timeGroup)
+    await this.#hardware.removeTimeGroup()
     const failure = await qemu.failure()
     const pidFileLeft = await access(files.runtime.pid).then(() => true, () => false)
     const { clean, reason } = judgeEnding({ cause: this.#cause, asked: this.#asked, pidFileLeft, failure })

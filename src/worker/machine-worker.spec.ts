@@ -1,6 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { once } from 'node:events'
+import { MessageChannel } from 'node:worker_threads'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import type { LaunchPlan } from '@core/engine/engine'
 import type { WorkerMessage } from '@core/machine/worker-protocol'
@@ -37,6 +39,10 @@ class Host {
     const id = this.#nextId++
     this.#toWorker({ type: 'command', id, name, input }, undefined)
     return id
+  }
+
+  attach(port: number, viewer: unknown): void {
+    this.#toWorker({ type: 'attachConsole', channel: { type: 'serial', port }, transport: { kind: 'messagePort' } }, viewer)
   }
 
   cancel(id: number): void {
@@ -112,6 +118,24 @@ test('a power-off stops what is under way', async () => {
   expect(await host.answer(host.send('powerOff'))).toMatchObject({ type: 'reply' })
   expect(await host.answer(id)).toMatchObject({ type: 'failure', error: { code: 'CANCELLED' } })
   expect(machine.calls.at(-1)).toBe('powerOff')
+})
+
+test('a console that comes is there for viewers, and one that goes closes what is open', async () => {
+  const { host, machine } = await running()
+  const ports = machine.plan.definition.serialPorts
+  const { port1, port2 } = new MessageChannel()
+  const closed = once(port1, 'close')
+  const received = once(port1, 'message')
+  expect(await host.answer(host.send('changeHardware', { kind: 'plugConsole', consoles: 1 }))).toMatchObject({ type: 'reply' })
+  await vi.waitFor(() => { expect(machine.opened).toEqual([...Array(ports).keys(), ports]) })
+  host.attach(ports, port2)
+  machine.serial?.write('over VirtIO')
+  expect(Buffer.from((await received)[0] as Uint8Array).toString()).toBe('over VirtIO')
+  expect(await host.answer(host.send('changeHardware', { kind: 'unplugConsole', consoles: 0 }))).toMatchObject({ type: 'reply' })
+  await closed
+  const late = new MessageChannel()
+  host.attach(ports, late.port2)
+  await once(late.port1, 'close')
 })
 
 test('after the end of the machine nothing can be taken of it', async () => {

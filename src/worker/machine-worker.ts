@@ -39,6 +39,7 @@ export class MachineWorker {
   /** Settles when the launch or adoption under way has. */
   #taking: Promise<unknown> = Promise.resolve()
   #serial: SerialHub[] = []
+  #serialLog: (port: number) => string = () => ''
 
   /** @param exit ends this process */
   constructor(
@@ -173,7 +174,7 @@ export class MachineWorker {
         return {}
       }
       case 'changeHardware':
-        await this.#held().changeHardware(parseInput('changeHardware', rawInput))
+        await this.#changeHardware(this.#held(), parseInput('changeHardware', rawInput))
         return {}
       case 'release':
         await this.#release()
@@ -211,11 +212,17 @@ export class MachineWorker {
       this.#happened(event)
     })
     const paths = machinePaths(plan.machineFolder, dirname(plan.runtimeFolder), plan.definition.id)
-    for (let port = 0; port < consolePortCount(plan.definition); port += 1) {
-      this.#serial.push(new SerialHub(() => machine.openSerial(port), paths.serialLog(port)))
-    }
+    this.#serialLog = (port) => paths.serialLog(port)
+    this.#matchSerial(machine)
     this.#watching.setMachine(machine)
     return { qemuPid: machine.qemuPid, paused: machine.paused, notes: [...machine.notes], definition: machine.definition }
+  }
+
+  /** A hub for each port with a console that the machine has now: those over VirtIO come and go. */
+  #matchSerial(machine: RunningMachine): void {
+    const ports = consolePortCount(machine.definition)
+    for (let port = this.#serial.length; port < ports; port += 1) this.#serial.push(new SerialHub(() => machine.openSerial(port), this.#serialLog(port)))
+    for (const hub of this.#serial.splice(ports)) hub.close('The console was taken out of the machine.')
   }
 
   #happened(event: EngineEvent): void {
@@ -248,6 +255,14 @@ export class MachineWorker {
       return await work
     } finally {
       this.#works.delete(id)
+    }
+  }
+
+  async #changeHardware(machine: RunningMachine, change: CommandInput<'changeHardware'>): Promise<void> {
+    try {
+      await machine.changeHardware(change)
+    } finally {
+      if (this.#machine === machine) this.#matchSerial(machine)
     }
   }
 
@@ -295,7 +310,7 @@ export class MachineWorker {
   }
 
   #serialHub(port: number): SerialHub {
-    this.#held()
+    this.#matchSerial(this.#held())
     const hub = this.#serial[port]
     if (hub === undefined) throw new RingsideError('NOT_FOUND', `The machine has no serial port ${String(port)}.`)
     return hub

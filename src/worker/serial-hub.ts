@@ -13,6 +13,8 @@ const viewerLimitBytes = 2 * 1024 * 1024
 /** How often a moment of silence is looked for, some milliseconds each. */
 const alignAttempts = 40
 
+const hasStopped = 'The machine has stopped.'
+
 /**
  * One serial port of a running machine. QEMU's socket takes one client, so the worker is that client for as long as it lives and any number of
  * viewers share it: each gets what came before, then what comes, without a gap or a repetition, and each may type. A viewer that
@@ -28,6 +30,7 @@ export class SerialHub {
   /** Live bytes that came before the log was read; null once the past is in place. */
   #early: Uint8Array[] | null = []
   #closed = false
+  #why = hasStopped
   readonly #ready: Promise<void>
 
   /**
@@ -48,7 +51,7 @@ export class SerialHub {
   async attach(viewer: ByteChannel): Promise<void> {
     await this.#ready
     if (this.#closed) {
-      viewer.close(closeCode.goingAway, 'The machine has stopped.')
+      viewer.close(closeCode.goingAway, this.#why)
       return
     }
     viewer.onClose(() => {
@@ -64,11 +67,13 @@ export class SerialHub {
     this.#viewers.add(viewer)
   }
 
-  close(): void {
+  /** @param why told to viewers, a sentence */
+  close(why = hasStopped): void {
     if (this.#closed) return
     this.#closed = true
+    this.#why = why
     this.#stream?.destroy()
-    for (const viewer of this.#viewers) viewer.close(closeCode.goingAway, 'The machine has stopped.')
+    for (const viewer of this.#viewers) viewer.close(closeCode.goingAway, why)
     this.#viewers.clear()
   }
 
@@ -106,7 +111,7 @@ export class SerialHub {
     })
   }
 
-  /** QEMU has no reason to close the port while it runs; if it did, a later try meets it or the end of the machine. */
+  /** QEMU closes the port when it ends, or takes the port out. If it did so for another reason, a later try meets it. */
   #retry(): void {
     if (this.#closed) return
     void delay(this.reconnectMs, undefined, { ref: false }).then(() => this.#open())

@@ -1,37 +1,22 @@
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import type { MachineHardware } from '@shared/model'
 import { agentGuest, startAgent } from './support/agent-guest'
 import { launchPlan, TestMachine } from './support/engine-plan'
 import { fullGuest } from './support/full-guest'
 import { atShell, type GuestShell } from './support/guest-shell'
-import { linuxMachine, storedHardware } from './support/linux-machines'
+import { storedHardware } from './support/linux-machines'
 import { OpenLibrary } from './support/open-library'
-import { addMachines, HostProcess, type NewMachine } from './support/real-host'
+import { bareLinux, change, channelNamed, driven, none } from './support/own-devices'
+import { addMachines, HostProcess } from './support/real-host'
 import { useLibrary } from './support/test-library'
 
 /* Devices of the machine itself that come and go while its guest runs: the balloon, random numbers, the channel of the guest’s agent, and what the watchdog does. */
 
 const at = useLibrary()
 
-const none = { balloon: false, randomNumbers: false, guestAgent: false, clipboard: false }
-const driven = (driver: string): string => `[ -n "$(ls -d /sys/bus/virtio/drivers/${driver}/virtio* 2>/dev/null)" ]`
 const hasRandom = 'grep -q virtio_rng /sys/class/misc/hw_random/rng_available'
 const available = `awk '/MemAvailable/{print $2}' /proc/meminfo`
-const agentsPort = 'grep -q org.qemu.guest_agent.0 /sys/class/virtio-ports/*/name 2>/dev/null'
-
-async function bareLinux(more: NewMachine['definition'] = {}): Promise<NewMachine> {
-  const linux = await linuxMachine()
-  return { ...linux, definition: { ...linux.definition, memoryMiB: 192, ...none, ...more } }
-}
-
-/** Changes what is stored, and expects that all of it is so at once. */
-async function change(open: Pick<OpenLibrary, 'calls'>, id: string, wanted: Partial<MachineHardware>): Promise<void> {
-  const before = storedHardware(await open.calls.machines.get(id))
-  const differences = await open.calls.hardware.change(id, { ...before, ...wanted }, before)
-  expect(differences.map(({ path, when, reason }) => [path, when, reason])).toEqual(differences.map(({ path }) => [path, 'now', null]))
-  expect(await open.calls.machines.get(id)).toMatchObject({ definition: wanted, next: null })
-}
+const agentsPort = channelNamed('org.qemu.guest_agent.0')
 
 test('a running guest gets a balloon, which works at once, and random numbers, and loses them again; memory loads with what there was', async () => {
   const [id = ''] = await addMachines(at.library, [await bareLinux()])

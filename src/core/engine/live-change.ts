@@ -1,10 +1,15 @@
 import { z } from 'zod'
-import { DeviceId, Disk, DiskLimits, type EmptyPlace, ImageLocation, MachineDefinition, Nic, PciDevice, SharedFolder, UsbDevice, Vsock, Watchdog } from '@shared/model'
+import { DeviceId, Disk, DiskLimits, type EmptyPlace, ImageLocation, MachineDefinition, mostVirtioConsoles, Nic, PciDevice, SharedFolder, UsbDevice, Vsock, Watchdog } from '@shared/model'
 import { hasChannels, leftBehind } from './empty-places'
 
 /** A device of the machine itself that is there or is not, each in a place of its own. The names are those of the definition. */
-export const SystemPart = z.enum(['balloon', 'randomNumbers', 'guestAgent'])
+export const SystemPart = z.enum(['balloon', 'randomNumbers', 'guestAgent', 'clipboard'])
 export type SystemPart = z.infer<typeof SystemPart>
+
+/** Whether it is a channel to a program in the guest, which is plugged into the controller of channels and taken away without asking. */
+export function isChannel(part: SystemPart): boolean {
+  return part === 'guestAgent' || part === 'clipboard'
+}
 
 /** A change of a machine that runs. Plain data, so that it crosses the process boundary. */
 export const LiveChange = z.discriminatedUnion('kind', [
@@ -35,8 +40,12 @@ export const LiveChange = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('setMemoryTarget'), targetMiB: z.int().min(1).nullable() }),
   z.object({ kind: z.literal('plugSystem'), part: SystemPart }),
   z.object({ kind: z.literal('unplugSystem'), part: SystemPart }),
-  /** The controller that the guest agent’s channel is on. It stays, whatever is on it. */
+  /** The controller that channels and consoles over VirtIO are on. It stays, whatever is on it. */
   z.object({ kind: z.literal('plugChannels') }),
+  /** One console over VirtIO more, so that there are as many as that. */
+  z.object({ kind: z.literal('plugConsole'), consoles: z.int().min(1).max(mostVirtioConsoles) }),
+  /** The last one, so that as many as that stay. */
+  z.object({ kind: z.literal('unplugConsole'), consoles: z.int().min(0).max(mostVirtioConsoles) }),
   z.object({ kind: z.literal('setWatchdogAction'), action: Watchdog.shape.action.unwrap() }),
   /** One processor more, so that as many as that are put in. */
   z.object({ kind: z.literal('plugProcessor'), plugged: z.int().min(1) }),
@@ -97,6 +106,10 @@ export function withLiveChange(definition: MachineDefinition, change: LiveChange
       return withChannels({ ...definition, [change.part]: false, ...(change.part === 'balloon' ? { memory: { ...definition.memory, targetMiB: null } } : {}) }, hasChannels(definition))
     case 'plugChannels':
       return withChannels(definition, true)
+    case 'plugConsole':
+      return { ...definition, virtioConsoles: change.consoles }
+    case 'unplugConsole':
+      return withChannels({ ...definition, virtioConsoles: change.consoles }, hasChannels(definition))
     case 'setWatchdogAction':
       return { ...definition, watchdog: definition.watchdog === null ? null : { ...definition.watchdog, action: change.action } }
     case 'plugProcessor':
@@ -121,8 +134,10 @@ function leaving(definition: MachineDefinition, left: readonly EmptyPlace[]): Ma
 }
 
 /** What comes to the same when it is made twice. The others are known by whether the device is there, of which QEMU is asked. */
-export function isRepeatable({ kind }: LiveChange): boolean {
-  return !asked.includes(kind)
+export function isRepeatable(change: LiveChange): boolean {
+  // The clipboard’s channel is away while memory is written, so that QEMU does not know whether the machine has it.
+  if ((change.kind === 'plugSystem' || change.kind === 'unplugSystem') && change.part === 'clipboard') return true
+  return !asked.includes(change.kind)
 }
 
-const asked: readonly LiveChange['kind'][] = ['plugDisk', 'unplugDisk', 'plugNic', 'unplugNic', 'plugUsb', 'unplugUsb', 'plugFolder', 'unplugFolder', 'plugVsock', 'unplugVsock', 'plugPci', 'unplugPci', 'plugSystem', 'unplugSystem', 'plugChannels', 'plugProcessor', 'unplugProcessor']
+const asked: readonly LiveChange['kind'][] = ['plugDisk', 'unplugDisk', 'plugNic', 'unplugNic', 'plugUsb', 'unplugUsb', 'plugFolder', 'unplugFolder', 'plugVsock', 'unplugVsock', 'plugPci', 'unplugPci', 'plugSystem', 'unplugSystem', 'plugChannels', 'plugConsole', 'unplugConsole', 'plugProcessor', 'unplugProcessor']

@@ -125,6 +125,8 @@ async function takeBack({ context, held }: HardwareWork, change: LiveChange, bef
         return withLiveChange(now, { ...change, targetMiB: before.memory.targetMiB })
       case 'plugSystem':
         return { ...now, [change.part]: before[change.part] }
+      case 'plugConsole':
+        return { ...now, virtioConsoles: held.run?.definition.virtioConsoles ?? before.virtioConsoles }
       case 'setWatchdogAction':
         return withLiveChange(now, { ...change, action: before.watchdog?.action ?? change.action })
       case 'plugProcessor':
@@ -142,6 +144,7 @@ async function takeBack({ context, held }: HardwareWork, change: LiveChange, bef
       case 'unplugPci':
       case 'unplugSystem':
       case 'plugChannels':
+      case 'unplugConsole':
         // It goes at the next start.
         return now
     }

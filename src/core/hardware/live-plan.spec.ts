@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { type AcceleratorName, MachineDefinition, machineSchemaVersion, type MachineHardware } from '@shared/model'
-import { withLiveChange } from '../engine/live-change'
+import { isRepeatable, withLiveChange } from '../engine/live-change'
 import { hardwareOf, presentAndNext, withHardware, withOwnAddresses } from './hardware'
 import { planLive } from './live-plan'
 import { planSaved, planWaiting, waitingForSaved } from './saved-plan'
@@ -205,6 +205,35 @@ test('a board without PCI Express has the agent’s channel at once where it has
   }
   const { changes, differences } = plan(machine({ ...old, ...off, clipboard: false }), { guestAgent: true })
   expect([changes, differences]).toMatchObject([[], [{ path: 'guestAgent', when: 'nextStart', reason: expect.stringContaining('controller') as string }]])
+})
+
+test('the shared clipboard and VirtIO consoles come and go at once, with their controller where there is none; the last consoles go', () => {
+  const bare = { guestAgent: false, clipboard: false }
+  const comes = plan(machine(bare), { clipboard: true, virtioConsoles: 2, serialPorts: 2 })
+  expect(comes.changes).toEqual([{ kind: 'plugChannels' }, { kind: 'plugSystem', part: 'clipboard' }, { kind: 'plugConsole', consoles: 1 }, { kind: 'plugConsole', consoles: 2 }])
+  expect(comes.differences.map(({ path, when }) => [path, when])).toEqual([['serialPorts', 'nextStart'], ['virtioConsoles', 'now'], ['clipboard', 'now']])
+  expect(plan(machine(bare), { virtioConsoles: 1, guestAgent: true }).changes.map(({ kind }) => kind)).toEqual(['plugChannels', 'plugSystem', 'plugConsole'])
+  const running = comes.changes.reduce(withLiveChange, machine(bare))
+  expect(running).toMatchObject({ clipboard: true, virtioConsoles: 2, emptyPlaces: [{ kind: 'channelController' }] })
+  const goes = plan(running, { clipboard: false, virtioConsoles: 0 })
+  expect(goes.changes).toEqual([{ kind: 'unplugSystem', part: 'clipboard' }, { kind: 'unplugConsole', consoles: 1 }, { kind: 'unplugConsole', consoles: 0 }])
+  // A guest that is paused lets go of nothing, and is not asked for these.
+  expect(differencesOfPaused(goes, running).map(({ path, when }) => [path, when])).toEqual([['virtioConsoles', 'now'], ['clipboard', 'now']])
+  expect(waitingFor({ definition: running, accelerator: 'tcg', isSaved: false }, withHardware(running, goes.hardware)).map(({ reason }) => reason?.includes('let go'))).toEqual([false, false])
+  expect(goes.changes.reduce(withLiveChange, running)).toMatchObject({ ...bare, virtioConsoles: 0, emptyPlaces: [{ kind: 'channelController' }] })
+  expect(withLiveChange(machine(bare), { kind: 'unplugConsole', consoles: 0 }).emptyPlaces).toBeUndefined()
+  // The clipboard’s channel is away for as long as memory is written: it is made as recorded, and QEMU is asked for the others.
+  expect([...comes.changes, ...goes.changes].filter(isRepeatable)).toEqual([{ kind: 'plugSystem', part: 'clipboard' }, { kind: 'unplugSystem', part: 'clipboard' }])
+})
+
+test('a clipboard without a display waits, with the reason, and goes at once; consoles of a board without PCI Express wait where there is no controller', () => {
+  const dark = machine({ display: { ...machine().display, model: 'none' }, clipboard: false })
+  expect(plan(dark, { clipboard: true })).toMatchObject({ changes: [], differences: [{ path: 'clipboard', when: 'nextStart', reason: expect.stringContaining('display') as string }] })
+  expect(plan({ ...dark, clipboard: true }, { clipboard: false }).differences).toMatchObject([{ path: 'clipboard', when: 'now' }])
+  const old = machine({ machineType: 'pc-i440fx-7.2', guestAgent: false, clipboard: false })
+  for (const wanted of [{ virtioConsoles: 1 }, { clipboard: true }]) expect(plan(old, wanted)).toMatchObject({ changes: [], differences: [{ when: 'nextStart', reason: expect.stringContaining('controller') as string }] })
+  expect(plan({ ...old, virtioConsoles: 1 }, { virtioConsoles: 3, clipboard: true }).changes.map(({ kind }) => kind)).toEqual(['plugSystem', 'plugConsole', 'plugConsole'])
+  expect(plan({ ...old, virtioConsoles: 1 }, { virtioConsoles: 0 }).changes).toEqual([{ kind: 'unplugConsole', consoles: 0 }])
 })
 
 test('what the watchdog does is changed at once; another watchdog waits', () => {

@@ -7,6 +7,7 @@ import { plugProcessorObstacle, unplugProcessorObstacle } from '../engine/qemu/l
 import { compareDefinitions } from '../snapshot/compare'
 import { inPresentLayers, withHardware } from './hardware'
 import { Places, staysOnBoard } from './places'
+import { planConsoles, withController } from './plan-channels'
 import { planDevices, planVsock } from './plan-devices'
 import { planSystem, planWatchdog } from './plan-system'
 
@@ -115,8 +116,9 @@ export function planLive(running: MachineDefinition, stored: MachineDefinition, 
     changes.push({ kind: 'plugMemory', pluggedMiB: hardware.memory.pluggedMiB })
   } else if (maximumMiB !== null && pluggedMiB !== hardware.memory.pluggedMiB) waits.set('memory.pluggedMiB', 'It comes with what else changes about the memory.')
   const system = planSystem(running, stored, hardware)
-  changes.push(...system.changes, ...planWatchdog(running, hardware))
-  for (const [path, reason] of system.waits) waits.set(path, reason)
+  const consoles = planConsoles(running, hardware)
+  changes.push(...withController(running, [...system.changes, ...consoles.changes]), ...planWatchdog(running, hardware))
+  for (const [path, reason] of [...system.waits, ...consoles.waits]) waits.set(path, reason)
   const processors = planProcessors(running, hardware, accelerator)
   if (typeof processors === 'string') waits.set('processors.plugged', processors)
   else changes.push(...processors)
@@ -185,7 +187,11 @@ export function pathOf(change: LiveChange): string {
     case 'unplugSystem':
       return change.part
     case 'plugChannels':
-      return 'guestAgent'
+      // Nobody asks for it but what is on it.
+      return 'channelController'
+    case 'plugConsole':
+    case 'unplugConsole':
+      return 'virtioConsoles'
     case 'setWatchdogAction':
       return 'watchdog'
     case 'plugProcessor':

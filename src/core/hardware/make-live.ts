@@ -1,6 +1,6 @@
 import { isRingsideError, type RingsideError } from '@shared/errors'
 import { waitingNote } from '@shared/model'
-import { isRepeatable, type LiveChange, type SystemPart, withLiveChange } from '../engine/live-change'
+import { isChannel, isRepeatable, type LiveChange, type SystemPart, withLiveChange } from '../engine/live-change'
 import type { HeldMachine } from '../machine/held-machine'
 import type { HardwareWork } from './context'
 import { pathOf } from './live-plan'
@@ -49,7 +49,7 @@ type AskedFor = Extract<LiveChange, { kind: 'unplugDisk' | 'unplugNic' | 'unplug
 
 /** Whether it is for the guest to let go of a device. */
 export function isAskedFor(change: LiveChange): change is AskedFor {
-  if (change.kind === 'unplugSystem') return change.part !== 'guestAgent'
+  if (change.kind === 'unplugSystem') return !isChannel(change.part)
   return ['unplugDisk', 'unplugNic', 'unplugFolder', 'unplugPci', 'unplugVsock'].includes(change.kind)
 }
 
@@ -64,7 +64,7 @@ export function inWords(change: AskedFor): string {
   }
 }
 
-const systemWords: Readonly<Record<SystemPart, string>> = { balloon: 'the memory balloon', randomNumbers: 'the device for random numbers', guestAgent: 'the channel of the guest agent' }
+const systemWords: Readonly<Record<SystemPart, string>> = { balloon: 'the memory balloon', randomNumbers: 'the device for random numbers', guestAgent: 'the channel of the guest agent', clipboard: 'the channel of the shared clipboard' }
 
 /** Paths that are as they are for as long as the guest keeps what it was asked for: it can still be booted from, and a balloon has its target. */
 export function goesAlong(change: LiveChange): readonly string[] {

@@ -16,12 +16,17 @@ interface Kind<Device> {
   keeps: string
 }
 
-interface Planned<Device> {
+/** What is to be done with a machine that runs. */
+export interface Planned {
+  /** In the order in which they are made. */
+  changes: LiveChange[]
+  /** Why something has to wait, by its path. */
+  waits: Map<string, string>
+}
+
+interface PlannedDevices<Device> extends Planned {
   /** As they are to be, with their places. */
   devices: Device[]
-  changes: LiveChange[]
-  /** Why something has to wait, by the path of its device. */
-  waits: Map<string, string>
 }
 
 interface Lists<Device> {
@@ -36,7 +41,7 @@ interface Lists<Device> {
  * Tells what of a list of devices comes and goes while the machine runs.
  * @param path of the list
  */
-export function planDevices<Device extends { id: string; slot: number | null }>(path: string, { running, stored, wanted }: Lists<Device>, kind: Kind<Device>): Planned<Device> {
+export function planDevices<Device extends { id: string; slot: number | null }>(path: string, { running, stored, wanted }: Lists<Device>, kind: Kind<Device>): PlannedDevices<Device> {
   const changes: LiveChange[] = []
   const waits = new Map<string, string>()
   for (const device of running) {
@@ -68,7 +73,7 @@ export function planDevices<Device extends { id: string; slot: number | null }>(
 /** The same for the one device of sockets between guest and host. */
 export function planVsock(
   running: Pick<MachineHardware, 'vsock'>, stored: Pick<MachineHardware, 'vsock'>, wanted: MachineHardware['vsock'], { place, stays }: { place: () => { slot: number } | string; stays: () => string | null },
-): { vsock: MachineHardware['vsock']; changes: LiveChange[]; waits: Map<string, string> } {
+): Planned & { vsock: MachineHardware['vsock'] } {
   const waiting = (vsock: MachineHardware['vsock'], reason: string): ReturnType<typeof planVsock> => ({ vsock, changes: [], waits: new Map([['vsock', reason]]) })
   if (wanted === null) {
     if (running.vsock === null || stored.vsock === null) return { vsock: null, changes: [], waits: new Map() }

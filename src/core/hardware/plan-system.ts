@@ -1,20 +1,14 @@
 import type { MachineDefinition, MachineHardware } from '@shared/model'
-import { hasChannels } from '../engine/empty-places'
-import { type LiveChange, SystemPart } from '../engine/live-change'
+import { isChannel, type LiveChange, SystemPart } from '../engine/live-change'
 import { boardOf } from '../engine/qemu/argv'
+import { channelObstacle } from './plan-channels'
+import type { Planned } from './plan-devices'
 import { staysOnBoard, takesNothing } from './places'
 
-interface Planned {
-  /** In the order in which they are made. */
-  changes: LiveChange[]
-  /** Why something has to wait, by its path. */
-  waits: Map<string, string>
-}
-
-const noController = 'The machine has had no controller for the guest agent’s channel since its start, and its board takes none while it runs; it gets it at the next.'
+const noDisplay = 'The clipboard is shared through the machine’s screen, and it runs without a display.'
 
 /**
- * Tells what of the machine’s own devices comes and goes while it runs: the balloon, its source of random numbers and the channel of the guest’s agent.
+ * Tells what of the machine’s own devices comes and goes while it runs: the balloon, its source of random numbers, and the channels of the guest’s agent and of the clipboard.
  * @param running what runs
  * @param stored what was to be at the next start before this change
  */
@@ -29,7 +23,6 @@ export function planSystem(running: MachineDefinition, stored: MachineDefinition
       waits.set(part, obstacle)
       continue
     }
-    if (part === 'guestAgent' && wanted[part] && !hasChannels(running)) changes.push({ kind: 'plugChannels' })
     changes.push({ kind: wanted[part] ? 'plugSystem' : 'unplugSystem', part })
   }
   return withTarget({ changes, waits }, running, wanted)
@@ -50,14 +43,14 @@ function withTarget({ changes, waits }: Planned, running: MachineDefinition, { m
 }
 
 function plugObstacle(running: MachineDefinition, part: SystemPart): string | null {
-  if (boardOf(running.machineType).pcie) return null
-  if (part !== 'guestAgent') return takesNothing
-  return hasChannels(running) ? null : noController
+  if (part === 'clipboard' && running.display.model === 'none') return noDisplay
+  if (isChannel(part)) return channelObstacle(running)
+  return boardOf(running.machineType).pcie ? null : takesNothing
 }
 
 /** A channel goes whatever its controller is on. */
 function unplugObstacle({ machineType }: MachineDefinition, part: SystemPart): string | null {
-  return part === 'guestAgent' || boardOf(machineType).pcie ? null : staysOnBoard
+  return isChannel(part) || boardOf(machineType).pcie ? null : staysOnBoard
 }
 
 /** What a watchdog does is QEMU’s; which one there is, the guest’s. */

@@ -1,10 +1,11 @@
 import type { HardwareDifference, MachineDefinition } from '@shared/model'
-import type { LiveChange } from '../engine/live-change'
+import { isChannel, type LiveChange } from '../engine/live-change'
 import { type LivePlan, pathOf } from './live-plan'
 import { goesAlong, isAskedFor } from './make-live'
 import { planWaiting, waitingForSaved } from './saved-plan'
 import type { PresentHardware } from './apply'
 
+const keptByGuest = 'The guest has not let go of it. It goes when the guest does, when it restarts, or at the next start; the guest can be asked again.'
 const notMade = 'It was not made while the machine runs, and comes at the next start.'
 
 /** What waits for a machine that runs or is saved, when each of it comes, and why it waits; of others nothing waits. */
@@ -30,9 +31,10 @@ function whyKept(path: string, changes: readonly LiveChange[]): string {
     case 'unplugFolder':
     case 'unplugPci':
     case 'unplugVsock':
-    case 'unplugSystem':
     case 'unplugProcessor':
-      return 'The guest has not let go of it. It goes when the guest does, when it restarts, or at the next start; the guest can be asked again.'
+      return keptByGuest
+    case 'unplugSystem':
+      return isChannel(change.part) ? notMade : keptByGuest
     case 'changeMedium':
       return 'The guest keeps the drive locked; the disc is changed at the next start, or by force.'
     default:

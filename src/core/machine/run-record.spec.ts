@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { definitionOf } from '../snapshot/snapshot.fixture'
-import { type RunRecord, withDefinition, writeRunRecord } from './run-record'
+import { type RunRecord, withCandidates, withDefinition, writeRunRecord } from './run-record'
 
 test('an address of its own goes with its card: another one that is plugged in under its name keeps what it has', () => {
   const definition = { ...definitionOf({}), nics: [{ id: 'net0', model: 'virtio-net' as const, macAddress: '52:54:00:00:00:01', backend: { type: 'user' as const }, linkUp: true, slot: null }] }
@@ -21,4 +21,12 @@ test('a record that is written several times at once is whole, and the last one'
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
+})
+
+test('what may have been plugged in just before a cut is asked for; the clipboard is as recorded, which is done before it comes', () => {
+  const off = { balloon: false, randomNumbers: false, guestAgent: false, clipboard: false }
+  const on = { balloon: true, randomNumbers: true, guestAgent: true, clipboard: true }
+  const record = { definition: definitionOf({}, off), disposable: false } as unknown as RunRecord
+  expect(withCandidates(record, definitionOf({}, on))).toMatchObject({ ...on, clipboard: false })
+  expect(withCandidates({ ...record, definition: definitionOf({}, on) }, definitionOf({}, off))).toMatchObject(on)
 })

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { AcceleratorName, MacAddress, type MachineDefinition, QemuReport } from '@shared/model'
 import { StoredDefinition } from '../config'
 import type { LaunchPlan } from '../engine/engine'
-import { SystemPart } from '../engine/live-change'
+import { isRepeatable, SystemPart } from '../engine/live-change'
 import { endLeftoverTpm } from '../engine/qemu/tpm'
 import { endLeftoverVirtiofsds } from '../engine/qemu/virtiofs'
 import type { MachineFiles } from '../library/paths'
@@ -95,7 +95,7 @@ export function withCandidates({ definition: recorded, disposable }: RunRecord, 
     ...recorded, disks: [...recorded.disks, ...missing(recorded.disks, stored.disks)], nics: [...recorded.nics, ...missing(recorded.nics, stored.nics)],
     usbDevices: [...recorded.usbDevices, ...missing(recorded.usbDevices, stored.usbDevices)], sharedFolders: [...recorded.sharedFolders, ...missing(recorded.sharedFolders, stored.sharedFolders)],
     pciDevices: [...recorded.pciDevices, ...missing(recorded.pciDevices, stored.pciDevices)],
-    ...Object.fromEntries(SystemPart.options.map((part) => [part, recorded[part] || stored[part]])),
+    ...Object.fromEntries(SystemPart.options.filter((part) => !isRepeatable({ kind: 'plugSystem', part })).map((part) => [part, recorded[part] || stored[part]])),
     vsock: recorded.vsock ?? (stored.vsock?.slot == null ? null : stored.vsock),
   }
 }

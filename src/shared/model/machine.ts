@@ -88,6 +88,9 @@ export const EmptyPlace = z.discriminatedUnion('kind', [
 ])
 export type EmptyPlace = z.infer<typeof EmptyPlace>
 
+export const mostSerialPorts = 4
+export const mostVirtioConsoles = 4
+
 /**
  * The stored definition of a machine, the content of `machine.json`. It says what the machine is, never what it is doing.
  * Sizes are MiB (2^20 bytes) where named so.
@@ -166,9 +169,9 @@ export const MachineDefinition = z.object({
   }),
   /** `tablet`: absolute pointer over USB, the pointer follows the host's. `ps2`: the old relative mouse. */
   pointer: z.enum(['tablet', 'ps2']).default('tablet'),
-  serialPorts: z.int().min(0).max(4).default(1),
+  serialPorts: z.int().min(0).max(mostSerialPorts).default(1),
   /** hvc0 and further. */
-  virtioConsoles: z.int().min(0).max(4).default(0),
+  virtioConsoles: z.int().min(0).max(mostVirtioConsoles).default(0),
   sound: z.object({ model: SoundModel }).nullable().default(null),
   watchdog: Watchdog.nullable().default(null),
   tpm: Tpm.nullable().default(null),

@@ -65,8 +65,10 @@ export class FakeMachine implements RunningMachine {
   readonly listeners = new Set<(event: EngineEvent) => void>()
   readonly notes = ['no clipboard here']
   readonly calls: string[] = []
-  /** The guest's end of serial port 0. */
+  /** The guest's end of the serial port that was opened last. */
   serial: Duplex | null = null
+  /** Serial ports that were opened, in turn. */
+  readonly opened: number[] = []
   graphics: Duplex | null = null
   screen: Uint8Array | null = Buffer.from('screen 1')
   samples = 0
@@ -241,8 +243,9 @@ export class FakeMachine implements RunningMachine {
     return Promise.resolve(viewer)
   }
 
-  openSerial(): Promise<Duplex> {
+  openSerial(port: number): Promise<Duplex> {
     const [guest, viewer] = duplexPair()
+    this.opened.push(port)
     this.serial = guest
     return Promise.resolve(viewer)
   }

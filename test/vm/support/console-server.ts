@@ -5,14 +5,17 @@ import type { Duplex } from 'node:stream'
 import { WebSocket, createWebSocketStream } from 'ws'
 import type { MachineManager } from '@core/app/services'
 
-/** Consoles at `/<machine>/graphics` and `/<machine>/serial`, without any of the server's guards. */
+/** `serial`: the first port. */
+export type ConsoleKind = 'graphics' | 'serial' | `serial${number}`
+
+/** Consoles at `/<machine>/<kind>`, without any of the server's guards. */
 export async function serveConsoles(machines: Pick<MachineManager, 'attachConsole'>): Promise<{ port: number; close: () => void }> {
   const server = createServer()
   server.on('upgrade', (request, socket, head) => {
-    const [, id = '', kind] = (request.url ?? '').split('/')
+    const [, id = '', kind = ''] = (request.url ?? '').split('/')
     const headers = Object.fromEntries(Object.entries(request.headers).map(([name, value]) => [name, String(value)]))
     try {
-      machines.attachConsole(id, kind === 'graphics' ? { type: 'graphics' } : { type: 'serial', port: 0 }, {
+      machines.attachConsole(id, kind === 'graphics' ? { type: 'graphics' } : { type: 'serial', port: Number(kind.slice('serial'.length)) }, {
         kind: 'webSocketUpgrade',
         socket,
         headers,
@@ -27,7 +30,7 @@ export async function serveConsoles(machines: Pick<MachineManager, 'attachConsol
 }
 
 /** Opens a console as a browser does, behind the handshake that the worker completes. */
-export async function openConsoleAt(port: number, id: string, kind: 'graphics' | 'serial'): Promise<Duplex> {
+export async function openConsoleAt(port: number, id: string, kind: ConsoleKind): Promise<Duplex> {
   const socket = new WebSocket(`ws://127.0.0.1:${String(port)}/${id}/${kind}`, ['binary'])
   // Before it is open, as the first bytes may come along with the answer to the handshake.
   const stream = createWebSocketStream(socket)

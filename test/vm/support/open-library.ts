@@ -3,7 +3,7 @@ import { openHost, type Host } from '@core/app/host'
 import type { HostServices } from '@core/app/services'
 import { createNodeWorkerLauncher } from '@core/machine'
 import type { BuiltPrograms } from './build-worker'
-import { openConsoleAt, serveConsoles } from './console-server'
+import { type ConsoleKind, openConsoleAt, serveConsoles } from './console-server'
 import { callService, hostCalls, type HostCalls } from './host-calls'
 import type { StepHooks } from './step-hooks'
 import type { TemporaryLibrary } from './temporary-folder'
@@ -47,7 +47,7 @@ export class OpenLibrary implements AsyncDisposable {
     return this.host.services
   }
 
-  openConsole(id: string, kind: 'graphics' | 'serial'): Promise<Duplex> {
+  openConsole(id: string, kind: ConsoleKind): Promise<Duplex> {
     return openConsoleAt(this.consoles.port, id, kind)
   }
 

@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import type { z } from 'zod'
 import type { BuiltPrograms } from './build-worker'
-import { openConsoleAt } from './console-server'
+import { type ConsoleKind, openConsoleAt } from './console-server'
 import { assembleCounterDisk } from './counter-guest'
 import { hostCalls, type HostCalls } from './host-calls'
 import type { HostRequest } from './host-process'
@@ -130,7 +130,7 @@ export class HostProcess implements AsyncDisposable {
     })
   }
 
-  openConsole(id: string, kind: 'graphics' | 'serial'): Promise<Duplex> {
+  openConsole(id: string, kind: ConsoleKind): Promise<Duplex> {
     return openConsoleAt(this.#port, id, kind)
   }
 

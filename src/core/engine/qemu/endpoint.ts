@@ -35,9 +35,12 @@ export function listenOptions(endpoint: Endpoint): string[] {
   }
 }
 
-/** The same as `chardev-add` takes it. */
-export function listenBackend(endpoint: Endpoint): JsonObject {
-  const listening = { server: true, wait: false }
+/**
+ * The same as `chardev-add` takes it.
+ * @param log a file to which all that comes through is appended
+ */
+export function listenBackend(endpoint: Endpoint, log?: string): JsonObject {
+  const listening = { server: true, wait: false, ...(log === undefined ? {} : { logfile: log, logappend: true }) }
   switch (endpoint.kind) {
     case 'unix':
       return { type: 'socket', data: { addr: { type: 'unix', data: { path: endpoint.path } }, ...listening } }

@@ -1,4 +1,4 @@
-import type { AcceleratorName } from '@shared/model'
+import type { AcceleratorName, MachineDefinition } from '@shared/model'
 import { hasChannels } from '../../empty-places'
 import { listenOptions } from '../endpoint'
 import type { JsonObject } from '../qmp/qmp-types'
@@ -23,27 +23,40 @@ export const clipboardChannelNumber = 2
 /** Serial ports: a socket for the console, and a log that is written whether or not one is open. */
 export function addSerialPorts(list: ArgumentList, { definition, endpoints, files }: ArgvInput): void {
   for (let index = 0; index < definition.serialPorts; index++) {
-    const id = addPort(list, { endpoints, files }, index)
-    if (id !== null) list.device({ driver: 'isa-serial', id: `${id}-port`, chardev: id, index })
+    if (addPort(list, { endpoints, files }, index)) list.device({ driver: 'isa-serial', id: portDeviceId(index), chardev: portChardev(index), index })
   }
 }
 
 /** Consoles over VirtIO: to everybody but the guest they are serial ports after the others. */
 function addVirtioConsoles(list: ArgumentList, { definition, endpoints, files }: ArgvInput): void {
   for (let index = 0; index < definition.virtioConsoles; index++) {
-    const id = addPort(list, { endpoints, files }, definition.serialPorts + index)
-    // Number 0 is for a console; 1 and 2 are those of the channels.
-    if (id !== null) list.device({ driver: 'virtconsole', id: `${id}-port`, bus: channelBus, nr: index === 0 ? 0 : clipboardChannelNumber + index, chardev: id })
+    if (addPort(list, { endpoints, files }, definition.serialPorts + index)) list.device(consoleDevice(definition, index))
   }
 }
 
-function addPort(list: ArgumentList, { endpoints, files }: Pick<ArgvInput, 'endpoints' | 'files'>, index: number): string | null {
-  const endpoint = endpoints.serial[index]
-  const log = files.serialLogs[index]
-  if (endpoint === undefined || log === undefined) return null
-  const id = `sys-serial${String(index)}`
-  list.chardev(options('socket', option('id', id), ...listenOptions(endpoint), option('logfile', log), 'logappend=on'))
-  return id
+/** The chardev of a port with a console, by the number of the port. */
+export function portChardev(port: number): string {
+  return `sys-serial${String(port)}`
+}
+
+export function portDeviceId(port: number): string {
+  return `${portChardev(port)}-port`
+}
+
+/** One of the consoles over VirtIO, as `-device` and `device_add` take it. */
+export function consoleDevice({ serialPorts }: Pick<MachineDefinition, 'serialPorts'>, index: number): JsonObject & { driver: string; id: string } {
+  const port = serialPorts + index
+  // Number 0 is for a console; 1 and 2 are those of the channels.
+  return { driver: 'virtconsole', id: portDeviceId(port), bus: channelBus, nr: index === 0 ? 0 : clipboardChannelNumber + index, chardev: portChardev(port) }
+}
+
+/** @returns whether there is such a port */
+function addPort(list: ArgumentList, { endpoints, files }: Pick<ArgvInput, 'endpoints' | 'files'>, port: number): boolean {
+  const endpoint = endpoints.serial[port]
+  const log = files.serialLogs[port]
+  if (endpoint === undefined || log === undefined) return false
+  list.chardev(options('socket', option('id', portChardev(port)), ...listenOptions(endpoint), option('logfile', log), 'logappend=on'))
+  return true
 }
 
 export function addChannels(list: ArgumentList, pci: PciBus, input: ArgvInput): void {

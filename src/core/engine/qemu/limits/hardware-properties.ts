@@ -176,7 +176,7 @@ function drawingObstacle({ model }: MachineDefinition['display'], surroundings: 
 function portProperties(definition: MachineDefinition, surroundings: HardwareSurroundings): HardwareProperty[] {
   return [
     property('serialPorts', 'Serial ports', 'isa-serial', 'Consoles in text, each with a log. Linux calls the first ttyS0.', 'number', { minimum: 0, maximum: 4, obstacle: missing(surroundings, 'isa-serial') }),
-    property('virtioConsoles', 'VirtIO consoles', 'virtconsole', 'Fast consoles in text, each with a log. Linux calls the first hvc0.', 'number', { minimum: 0, maximum: 4, obstacle: missing(surroundings, 'virtio-serial-pci', 'virtconsole') }),
+    property('virtioConsoles', 'VirtIO consoles', 'virtconsole', 'Fast consoles in text, each with a log. Linux calls the first hvc0.', 'number', { live: channelsComeAndGo(definition), minimum: 0, maximum: 4, obstacle: missing(surroundings, 'virtio-serial-pci', 'virtconsole') }),
     property('usbController', 'USB controller', 'qemu-xhci', 'USB 3 is best; older systems know only older ones.', 'choice', { choices: choicesOf(usbControllers, surroundings) }),
     property('watchdog.model', 'Watchdog', '-device', 'Acts when the guest no longer says that it is well.', 'choice', { choices: choicesOf(watchdogModels, surroundings) }),
     property('watchdog.action', 'What the watchdog does', '-action watchdog', 'What happens to a guest that hangs.', 'choice', { ...(definition.watchdog === null ? {} : { live }), choices: choicesOf(watchdogActions, surroundings) }),
@@ -208,11 +208,12 @@ function hostProperties(definition: MachineDefinition, surroundings: HardwareSur
   const drivers = folderDriverChoices(surroundings)
   const shared = drivers.every(({ obstacle }) => obstacle !== null) ? (drivers.at(-1)?.obstacle ?? null) : null
   const usb = missing(surroundings, 'usb-host')
+  const channels = channelsComeAndGo(definition)
   const passed = passthroughObstacle(surroundings)
   const clipboard = qemu.features['vdagent'] === true ? null : 'This QEMU was built without it.'
   return [
-    property('guestAgent', 'Guest agent', 'org.qemu.guest_agent.0', 'A channel for qemu-guest-agent in the guest, which tells addresses and holds file systems still.', 'switch', { live: hasChannels(definition) ? live : comesAndGoes(definition), obstacle: missing(surroundings, 'virtio-serial-pci', 'virtserialport') }),
-    property('clipboard', 'Shared clipboard', 'qemu-vdagent', 'Copy here, paste there, with spice-vdagent in the guest.', 'switch', { obstacle: missing(surroundings, 'virtio-serial-pci', 'virtserialport') ?? clipboard }),
+    property('guestAgent', 'Guest agent', 'org.qemu.guest_agent.0', 'A channel for qemu-guest-agent in the guest, which tells addresses and holds file systems still.', 'switch', { live: channels, obstacle: missing(surroundings, 'virtio-serial-pci', 'virtserialport') }),
+    property('clipboard', 'Shared clipboard', 'qemu-vdagent', 'Copy here, paste there, with spice-vdagent in the guest.', 'switch', { live: definition.display.model === 'none' ? { possible: false, reason: 'It goes through the machine’s screen, and the machine has no display.' } : channels, obstacle: missing(surroundings, 'virtio-serial-pci', 'virtserialport') ?? clipboard }),
     property('vsock.cid', 'Sockets between guest and host', 'vhost-vsock-pci guest-cid', 'The guest’s number; each running machine has its own.', 'number', { minimum: 3, maximum: 4_294_967_294, live: stays, obstacle: vsock }),
     property('vsock.slot', 'Port', 'bus', 'The spare port that they were plugged into while the machine ran.', 'number', { minimum: 0, maximum: 31, obstacle: 'Ringside gives it when they are plugged in.' }),
     property('usbDevices.*.id', 'Name', 'id', 'What the device is called here and in QEMU.', 'text', { obstacle: usb }),
@@ -238,6 +239,11 @@ function hostProperties(definition: MachineDefinition, surroundings: HardwareSur
 /** Of the machine’s own devices, whose places are kept. */
 function comesAndGoes({ machineType }: MachineDefinition): HardwareProperty['live'] {
   return boardOf(machineType).pcie ? live : { possible: false, reason: 'The machine’s board takes nothing while it runs, and lets nothing go; that of the type q35 does.' }
+}
+
+/** Of what is on the controller of channels. */
+function channelsComeAndGo(definition: MachineDefinition): HardwareProperty['live'] {
+  return hasChannels(definition) ? live : comesAndGoes(definition)
 }
 
 /** Of what comes and goes whole. */

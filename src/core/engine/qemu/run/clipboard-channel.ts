@@ -1,9 +1,10 @@
 import type { MachineDefinition, QemuReport } from '@shared/model'
 import { channelBus, clipboardChannelNumber } from '../argv'
 import { QmpCommandError, type QmpClient } from '../qmp'
+import { removeChardev } from './live-devices'
 
-const chardevId = 'sys-vdagent'
-const deviceId = 'sys-vdagent-port'
+export const clipboardChardev = 'sys-vdagent'
+export const clipboardPortId = 'sys-vdagent-port'
 
 /** Why this QEMU can't share the clipboard, a sentence; null when it can. */
 export function clipboardObstacle(qemu: Pick<QemuReport, 'features' | 'version'>): string | null {
@@ -22,8 +23,8 @@ export function wantsClipboard({ clipboard, display }: MachineDefinition): boole
 export async function addClipboardChannel(qmp: QmpClient): Promise<void> {
   // Pipelined: the second needs the first, and QEMU takes them in order.
   const results = await Promise.allSettled([
-    qmp.execute('chardev-add', { id: chardevId, backend: { type: 'qemu-vdagent', data: { mouse: false, clipboard: true } } }),
-    qmp.execute('device_add', { driver: 'virtserialport', id: deviceId, bus: channelBus, nr: clipboardChannelNumber, chardev: chardevId, name: 'com.redhat.spice.0' }),
+    qmp.execute('chardev-add', { id: clipboardChardev, backend: { type: 'qemu-vdagent', data: { mouse: false, clipboard: true } } }),
+    qmp.execute('device_add', { driver: 'virtserialport', id: clipboardPortId, bus: channelBus, nr: clipboardChannelNumber, chardev: clipboardChardev, name: 'com.redhat.spice.0' }),
   ])
   for (const result of results) {
     if (result.status === 'fulfilled') continue
@@ -33,16 +34,16 @@ export async function addClipboardChannel(qmp: QmpClient): Promise<void> {
   }
 }
 
-/** Takes the channel out. Nothing happens when there is none. */
+/** Takes the channel out, and what is left of one. Nothing happens when there is none. */
 export async function removeClipboardChannel(qmp: QmpClient): Promise<void> {
-  const deleted = qmp.nextEvent('DEVICE_DELETED', ({ device }) => device === deviceId)
+  const deleted = qmp.nextEvent('DEVICE_DELETED', ({ device }) => device === clipboardPortId)
   deleted.catch(() => undefined)
   try {
-    await qmp.execute('device_del', { id: deviceId })
+    await qmp.execute('device_del', { id: clipboardPortId })
+    await deleted
   } catch (error) {
     if (!(error instanceof QmpCommandError) || error.qmpClass !== 'DeviceNotFound') throw error
-    return
   }
-  await deleted
-  await qmp.execute('chardev-remove', { id: chardevId })
+  // Without its port too, where somebody was cut off in between: it blocks the memory from being written.
+  await removeChardev(qmp, clipboardChardev)
 }

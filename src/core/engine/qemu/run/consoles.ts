@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { RingsideError } from '@shared/errors'
-import type { MachineDefinition } from '@shared/model'
-import { agentChardev } from '../argv'
+import { consolePortCount, type MachineDefinition } from '@shared/model'
+import { agentChardev, portChardev } from '../argv'
 import { connectEndpoint } from '../endpoint'
 import type { QmpClient } from '../qmp'
 import type { RunEndpoints } from './endpoints'
@@ -19,14 +19,15 @@ export async function openGraphics(qmp: QmpClient, { display, name }: MachineDef
 }
 
 /** Throws `NOT_FOUND` for a port that the machine has not. */
-export async function openSerial(qmp: QmpClient, { serial }: Endpoints, port: number): Promise<Duplex> {
-  const endpoint = serial[port]
+export async function openSerial(qmp: QmpClient, definition: MachineDefinition, { serial }: Endpoints, port: number): Promise<Duplex> {
+  const ports = consolePortCount(definition)
+  const endpoint = port < ports ? serial[port] : undefined
   if (endpoint === undefined) {
-    const count = serial.length === 0 ? 'no serial port' : `serial ports 0 to ${String(serial.length - 1)} only`
+    const count = ports === 0 ? 'no serial port' : `serial ports 0 to ${String(ports - 1)} only`
     throw new RingsideError('NOT_FOUND', `The machine has ${count}; port ${String(port)} was asked for.`)
   }
   if (endpoint.kind === 'unix') return connectConsole(() => connectEndpoint(endpoint), `serial port ${String(port)}`)
-  return connectConsole(async () => connectEndpoint({ ...endpoint, port: await chardevPort(qmp, `sys-serial${String(port)}`) }), `serial port ${String(port)}`)
+  return connectConsole(async () => connectEndpoint({ ...endpoint, port: await chardevPort(qmp, portChardev(port)) }), `serial port ${String(port)}`)
 }
 
 /** The channel of the guest agent, which takes one client at a time. */

@@ -4,6 +4,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { RingsideError } from '@shared/errors'
+import { mostSerialPorts, mostVirtioConsoles } from '@shared/model'
 import type { ArgvInput } from '../argv'
 import type { PreSharedKey } from '../endpoint'
 import type { RunFiles } from './run-files'
@@ -13,6 +14,9 @@ type Endpoints = ArgvInput['endpoints']
 /** The endpoints of one run, and the folder with its keys where it needs any. */
 export interface RunEndpoints { endpoints: Endpoints; tlsFolder: string | null }
 
+/** Those that there may be, as ports come and go while the machine runs. */
+const mostConsolePorts = mostSerialPorts + mostVirtioConsoles
+
 /** What has to be known to reach a run over TCP again: kept in the run's private folder. */
 const TcpRecord = z.object({ monitorPort: z.int(), identity: z.string(), key: z.string(), vncPassword: z.string() })
 type TcpRecord = z.infer<typeof TcpRecord>
@@ -20,8 +24,8 @@ type TcpRecord = z.infer<typeof TcpRecord>
 const identity = 'ringside'
 
 /** Endpoints for a new run. On Windows this makes keys and picks the monitor's port. */
-export async function newEndpoints(files: RunFiles, serialPorts: number, platform: NodeJS.Platform = process.platform): Promise<RunEndpoints> {
-  if (platform !== 'win32') return unixEndpoints(files, serialPorts)
+export async function newEndpoints(files: RunFiles, platform: NodeJS.Platform = process.platform): Promise<RunEndpoints> {
+  if (platform !== 'win32') return unixEndpoints(files)
   const record: TcpRecord = {
     monitorPort: await freePort(), identity, key: randomBytes(32).toString('hex'), vncPassword: randomBytes(6).toString('base64url'),
   }
@@ -30,15 +34,15 @@ export async function newEndpoints(files: RunFiles, serialPorts: number, platfor
   await writeFile(join(folder, 'keys.psk'), `${record.identity}:${record.key}\n`, { mode: 0o600 })
   await writeFile(passwordFile(folder), record.vncPassword, { mode: 0o600 })
   await writeFile(recordFile(folder), JSON.stringify(record), { mode: 0o600 })
-  return tcpEndpoints(folder, record, serialPorts)
+  return tcpEndpoints(folder, record)
 }
 
 /** Endpoints of a run that somebody else started. Throws `NOT_FOUND` when its record is gone. */
-export async function knownEndpoints(files: RunFiles, serialPorts: number, platform: NodeJS.Platform = process.platform): Promise<RunEndpoints> {
-  if (platform !== 'win32') return unixEndpoints(files, serialPorts)
+export async function knownEndpoints(files: RunFiles, platform: NodeJS.Platform = process.platform): Promise<RunEndpoints> {
+  if (platform !== 'win32') return unixEndpoints(files)
   const folder = tcpFolder(files)
   try {
-    return tcpEndpoints(folder, TcpRecord.parse(JSON.parse(await readFile(recordFile(folder), 'utf8'))), serialPorts)
+    return tcpEndpoints(folder, TcpRecord.parse(JSON.parse(await readFile(recordFile(folder), 'utf8'))))
   } catch (cause) {
     throw new RingsideError('NOT_FOUND', `Nothing says how to reach the running machine: ${recordFile(folder)}`, {
       path: recordFile(folder), hint: 'End its QEMU process, then start the machine again.',
@@ -46,21 +50,21 @@ export async function knownEndpoints(files: RunFiles, serialPorts: number, platf
   }
 }
 
-function unixEndpoints({ runtime }: RunFiles, serialPorts: number): RunEndpoints {
+function unixEndpoints({ runtime }: RunFiles): RunEndpoints {
   return {
     tlsFolder: null,
     endpoints: {
       qmp: { kind: 'unix', path: runtime.qmp },
       debugMonitor: null,
       agent: { kind: 'unix', path: runtime.agent },
-      serial: Array.from({ length: serialPorts }, (_, index) => ({ kind: 'unix' as const, path: runtime.serial(index) })),
+      serial: Array.from({ length: mostConsolePorts }, (_, index) => ({ kind: 'unix' as const, path: runtime.serial(index) })),
       graphics: { kind: 'unix', path: runtime.vnc },
       tpm: runtime.tpm,
     },
   }
 }
 
-function tcpEndpoints(folder: string, record: TcpRecord, serialPorts: number): RunEndpoints {
+function tcpEndpoints(folder: string, record: TcpRecord): RunEndpoints {
   const psk: PreSharedKey = { identity: record.identity, key: record.key }
   // Port 0: QEMU chooses, and tells over the monitor.
   return {
@@ -69,7 +73,7 @@ function tcpEndpoints(folder: string, record: TcpRecord, serialPorts: number): R
       qmp: { kind: 'tcp', port: record.monitorPort, psk },
       debugMonitor: null,
       agent: { kind: 'tcp', port: 0, psk },
-      serial: Array.from({ length: serialPorts }, () => ({ kind: 'tcp' as const, port: 0, psk })),
+      serial: Array.from({ length: mostConsolePorts }, () => ({ kind: 'tcp' as const, port: 0, psk })),
       graphics: { kind: 'tcp', passwordFile: passwordFile(folder) },
       // Over sockets of files alone: it has no guard on a port.
       tpm: null,

@@ -12,6 +12,7 @@ import type { JsonObject } from '../qmp/qmp-types'
 import { limitDisk } from './disk-limits'
 import { limitTime, prioritise, setLink, setMemoryTarget } from './first-settings'
 import { blockCommandMs, closeNodes, nodeFiles } from './layers'
+import { plugConsole, recoverConsoles, unplugConsole } from './live-consoles'
 import { deviceIds, explained, hasDevice, letGo, type LiveMachine, placeOf, requireNoDevice, unplug } from './live-devices'
 import { plugFolder, removeFolderParts } from './live-folders'
 import { plugPci, plugVsock, vsockLabel } from './live-host-devices'
@@ -74,6 +75,10 @@ export async function makeLiveChange(machine: LiveMachine, change: LiveChange): 
       return unplugSystem(machine, change.part)
     case 'plugChannels':
       return plugChannels(machine)
+    case 'plugConsole':
+      return plugConsole(machine, change.consoles)
+    case 'unplugConsole':
+      return unplugConsole(machine, change.consoles)
     case 'setWatchdogAction':
       return setWatchdogAction(machine.qmp, change.action)
     case 'plugProcessor':
@@ -212,6 +217,8 @@ export function departureOf(definition: MachineDefinition, id: string): Departur
   const [kind] = lists.find(([, devices]) => devices.some((device) => device.id === id)) ?? []
   if (kind !== undefined) return { kind, id }
   const part = partWithId(id)
+  // The clipboard’s channel is taken out for as long as memory is written, and is never the guest’s to let go of.
+  if (part === 'clipboard') return null
   if (part !== null) return definition[part] ? { kind: 'unplugSystem', part } : null
   return id === vsockId && vsock !== null ? { kind: 'unplugVsock' } : null
 }
@@ -281,8 +288,9 @@ export async function recoverHardware({ qmp, plan, definition, ...machine }: Liv
   const { tell } = machine
   const ids = await deviceIds(qmp)
   const gone = (devices: readonly { id: string }[], kind: 'unplugDisk' | 'unplugNic' | 'unplugUsb' | 'unplugFolder' | 'unplugPci'): LiveChange[] => devices.flatMap(({ id }) => (ids.has(id) ? [] : [{ kind, id }]))
+  const virtioConsoles = await recoverConsoles(qmp, definition, ids)
   const vsock: LiveChange[] = definition.vsock === null || ids.has(vsockId) ? [] : [{ kind: 'unplugVsock' }]
-  const there = [...vsock, ...gone(definition.disks, 'unplugDisk'), ...gone(definition.nics, 'unplugNic'), ...gone(definition.usbDevices, 'unplugUsb'), ...gone(definition.sharedFolders, 'unplugFolder'), ...gone(definition.pciDevices, 'unplugPci')].reduce(withLiveChange, await recoverSystem({ qmp, definition, tell }, ids))
+  const there = [...vsock, ...gone(definition.disks, 'unplugDisk'), ...gone(definition.nics, 'unplugNic'), ...gone(definition.usbDevices, 'unplugUsb'), ...gone(definition.sharedFolders, 'unplugFolder'), ...gone(definition.pciDevices, 'unplugPci')].reduce(withLiveChange, await recoverSystem({ qmp, definition: { ...definition, virtioConsoles }, tell }, ids))
   for (const { id } of definition.disks) if (!ids.has(id)) await removeDiskNodes({ qmp, definition }, id)
   for (const { id } of definition.sharedFolders) if (!ids.has(id)) await removeFolderParts({ qmp, folders: machine.folders }, id)
   there.processors = { ...there.processors, plugged: await pluggedProcessors(qmp, there) }

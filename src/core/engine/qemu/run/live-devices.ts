@@ -1,5 +1,6 @@
 import { RingsideError } from '@shared/errors'
 import type { MachineDefinition } from '@shared/model'
+import { capitalised } from '@shared/words'
 import type { LaunchPlan } from '../../engine'
 import { placeOfSlot } from '../argv'
 import { QmpCommandError, QmpTimeoutError, type QmpClient } from '../qmp'
@@ -19,8 +20,10 @@ export interface LiveMachine {
   folders: SharedFolders
   /** A link to a folder that QEMU is to share itself. */
   share: string
-  /** Where QEMU is to listen for those who want the guest’s agent; null: nowhere. */
-  agent: RunEndpoints['endpoints']['agent']
+  /** Where QEMU is to listen for those who want the guest’s agent or a console. */
+  endpoints: RunEndpoints['endpoints']
+  /** The log of a port with a console, by its number. */
+  serialLog: (port: number) => string
   /** Told of what is less than was asked for, a sentence each. */
   tell: (sentence: string) => void
 }
@@ -50,6 +53,22 @@ export async function letGo({ qmp, paused }: LiveMachine, { id, label, isThere }
     throw error
   })
   if (!hasLetGo && (await isThere())) throw new RingsideError('GUEST_FAILED', `The guest does not let go of ${label}: it did not answer, or refused. It is taken out when the guest lets go of it, when it restarts, or at the next start.`, { hint: 'Close what uses it in the guest.' })
+}
+
+/** Takes a port of the controller of channels away, and nobody is asked. One that is not there is fine. */
+export async function removePort(qmp: QmpClient, id: string, label: string): Promise<void> {
+  if (!(await hasDevice(qmp, id))) return
+  const deleted = qmp.nextEvent('DEVICE_DELETED', ({ device }) => device === id)
+  deleted.catch(() => undefined)
+  await qmp.execute('device_del', { id }).catch((error: unknown) => { throw explained(error, `${capitalised(label)} can’t be taken out`) })
+  await deleted
+}
+
+/** A chardev that is not there is fine. */
+export async function removeChardev(qmp: QmpClient, id: string): Promise<void> {
+  await qmp.execute('chardev-remove', { id }).catch((error: unknown) => {
+    if (!(error instanceof QmpCommandError)) throw error
+  })
 }
 
 /** Ids of everything that was given one: devices of the machine's, and those that Ringside adds. */

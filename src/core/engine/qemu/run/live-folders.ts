@@ -6,7 +6,7 @@ import { unsharedMemory } from '../limits/folders'
 import { QmpCommandError, type QmpClient } from '../qmp'
 import { askVirtiofs, folderObstacle } from '../virtiofs'
 import { checkSharedFolders } from './check-shared-folders'
-import { explained, hasDevice, type LiveMachine, placeOf, requireNoDevice } from './live-devices'
+import { explained, hasDevice, type LiveMachine, placeOf, removeChardev, requireNoDevice } from './live-devices'
 
 /**
  * Shares a folder with a guest that runs, through virtiofs or by 9p as at a start. Throws `CAPABILITY_MISSING` where this run has not what it needs, `GUEST_FAILED` while the guest
@@ -65,8 +65,6 @@ async function sharesMemory(qmp: QmpClient): Promise<boolean> {
 
 /** What stays of a folder that is gone: the way to what served it, and that itself. Whatever is not there is fine. */
 export async function removeFolderParts({ qmp, folders }: Pick<LiveMachine, 'qmp' | 'folders'>, id: string): Promise<void> {
-  await qmp.execute('chardev-remove', { id: folderChardev(id) }).catch((error: unknown) => {
-    if (!(error instanceof QmpCommandError)) throw error
-  })
+  await removeChardev(qmp, folderChardev(id))
   await folders.drop(id)
 }

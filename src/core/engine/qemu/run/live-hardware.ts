@@ -55,7 +55,7 @@ export class LiveHardware {
 
   get #live(): LiveMachine {
     const { qmp, paused, pid, folders, files, run, tell } = this.parts
-    return { qmp: qmp(), plan: this.#plan, definition: this.definition, paused: paused(), pid, folders, share: files.runtime.share, agent: run.endpoints.agent, tell }
+    return { qmp: qmp(), plan: this.#plan, definition: this.definition, paused: paused(), pid, folders, share: files.runtime.share, endpoints: run.endpoints, serialLog: (port) => files.machine.serialLog(port), tell }
   }
 
   /** See `EngineHardware.changeHardware`. */

@@ -1,7 +1,7 @@
 import { mkdir, readFile, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { isRingsideError, RingsideError, type ProcessFailure } from '@shared/errors'
-import { consolePortCount, type MachineDefinition } from '@shared/model'
+import type { MachineDefinition } from '@shared/model'
 import { errnoOf } from '../../../config'
 import { spareRootPorts, type Engine, type LaunchPlan, type MemoryFile, type RunningMachine, type SavedRun } from '../../engine'
 import { boardOf } from '../argv'
@@ -42,7 +42,7 @@ export function createQemuEngine(platform: NodeJS.Platform = process.platform): 
 /** The command line that a start would use now, the program first. Checks the machine's files as a start does. */
 export async function describeCommandLine(plan: LaunchPlan): Promise<string[]> {
   const files = runFiles(plan)
-  const { argv } = await prepareArgv(plan, files, await knownEndpoints(files, consolePortCount(plan.definition), 'linux'), await plannedSockets(plan, files))
+  const { argv } = await prepareArgv(plan, files, await knownEndpoints(files, 'linux'), await plannedSockets(plan, files))
   return [plan.qemu.systemPath, ...argv]
 }
 
@@ -53,7 +53,7 @@ async function start(plan: LaunchPlan, platform: NodeJS.Platform, beforeGuestRun
   await mkdir(dirname(files.machine.serialLog(0)), { recursive: true })
   const definition = runningDefinition(plan)
   await ensureNvram(definition, plan.qemu, plan.machineFolder)
-  const run = await newEndpoints(files, consolePortCount(definition), platform)
+  const run = await newEndpoints(files, platform)
   await using key = definition.disks.some(({ encrypted }) => encrypted) ? await handOver(requireKey(plan), files.runtime.diskKey, inheritedKey, platform) : null
   const folders = await SharedFolders.start(plan, files)
   const tpm = await startTpm(plan, definition, files).catch(async (error: unknown) => {
@@ -116,7 +116,7 @@ async function adopt(plan: LaunchPlan, platform: NodeJS.Platform): Promise<Runni
   const identity = pid === null ? null : await findProcess(pid)
   if (identity === null) throw await notRunning(plan, files, pid !== null)
   const qemu = QemuProcess.adopt(identity, plan.qemu.systemPath, files.machine.qemuLog)
-  const run = await knownEndpoints(files, consolePortCount(definition), platform)
+  const run = await knownEndpoints(files, platform)
   const { qmp, uuid, status } = await introduce(qemu, run).catch(async (error: unknown) => {
     // A pid file of a crash, and another program that has the number since: nobody listens.
     const nobody = ['ENOENT', 'ECONNREFUSED'].includes(errnoOf(error))

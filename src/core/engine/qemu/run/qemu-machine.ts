@@ -323,7 +323,7 @@ export class QemuMachine implements RunningMachine {
   }
 
   openSerial(port: number): Promise<Duplex> {
-    return openSerial(this.#qmp, this.#parts.run.endpoints, port)
+    return openSerial(this.#qmp, this.definition, this.#parts.run.endpoints, port)
   }
 
   async screenshot(): Promise<Uint8Array | null> {

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { JobKind } from '@shared/model'
+import { type Job, JobKind } from '@shared/model'
 import { JobRecord } from './job-record'
 import { createJobs } from './jobs'
 
@@ -14,6 +14,14 @@ beforeEach(async () => {
   path = join(folder, 'cache', 'jobs.json')
 })
 afterEach(() => rm(folder, { recursive: true, force: true }))
+
+/** What the next host tells of, once it has written what it writes as it opens. */
+async function listOfNext(): Promise<Job[]> {
+  const record = await JobRecord.open(path)
+  const jobs = createJobs(record).list()
+  await record.settled()
+  return jobs
+}
 
 const what = { kind: 'disk.convert', title: 'Converting a.qcow2 to raw', machineId: null, cancellable: true } as const
 
@@ -32,7 +40,7 @@ test('what a host was killed at is told by every later one until it is dismissed
   const last = createJobs(await JobRecord.open(path))
   last.dismiss(id)
   await last.close()
-  expect(createJobs(await JobRecord.open(path)).list()).toEqual([])
+  expect(await listOfNext()).toEqual([])
 })
 
 test('a record that is damaged keeps nobody from working', async () => {
@@ -48,5 +56,5 @@ test.each(JobKind.options)('of %s it is said what became of it', async (kind) =>
   const record = await JobRecord.open(path)
   createJobs(record).run({ ...what, kind }, () => new Promise(() => undefined))
   await record.settled()
-  expect(createJobs(await JobRecord.open(path)).list()[0]?.error?.data.hint).toMatch(/\.$/u)
+  expect((await listOfNext())[0]?.error?.data.hint).toMatch(/\.$/u)
 })

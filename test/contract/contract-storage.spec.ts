@@ -33,6 +33,11 @@ overBothTransports('storage', ({ client, ended, host }) => {
     await expect(client.storage.forgetPlace({ path: '/media/ada/stick' })).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' })
   })
 
+  test('how small a disk can become is told beforehand, or why that is not known', async () => {
+    expect(await client.storage.smallestSize({ path: `${folder}/debian-12-cloud.qcow2` })).toEqual({ sizeBytes: 3 * 2 ** 30 + 1024, why: expect.any(String) as string })
+    expect(await client.storage.smallestSize({ path: `${folder}/none.qcow2` })).toMatchObject({ sizeBytes: null })
+  })
+
   test('a plan tells what would happen and everything that speaks against it', async () => {
     expect(DiskWorkPlan.parse(await client.storage.planWork({ kind: 'compact', path: `${folder}/debian-12-cloud.qcow2` }))).toMatchObject({ title: 'Compacting debian-12-cloud.qcow2', issues: [], steps: expect.any(Array) as string[] })
     const taken = `${folder}/damaged.qcow2`

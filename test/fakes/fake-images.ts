@@ -167,6 +167,11 @@ export function createFakeImages(machines: () => readonly MachineView[], orphans
       const needed = work.kind === 'create' && work.preallocated ? work.sizeBytes : work.kind === 'convert' || work.kind === 'copy' || work.kind === 'move' || work.kind === 'compact' ? (images().get(work.path)?.bytes ?? 0) : 0
       return Promise.resolve({ title: titleOf(work), steps: [`${titleOf(work)}, as it would be done.`, 'Cancelled or cut off, the image is as it was.'], neededBytes: needed, freeBytes: 212 * GiB, issues })
     },
+    async smallestSize(path) {
+      await pause(800)
+      const [fault] = faults({ kind: 'shrink', path, sizeBytes: 512 })
+      return fault === undefined ? { sizeBytes: 3 * GiB + 1024, why: 'Its partitions reach as far as that.' } : { sizeBytes: null, why: fault.message }
+    },
     // eslint-disable-next-line @typescript-eslint/require-await
     async requirePossible(work) {
       throwFirst(work)

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { expect, test, vi } from 'vitest'
-import type { DiskWork, StorageImage } from '@shared/model'
+import type { DiskWork, SmallestSize, StorageImage } from '@shared/model'
 import { checksumIn } from '@shared/model'
 import { newDiskOptions } from '@core/creation'
 import { prepareGuests } from './support/guests'
@@ -106,8 +106,11 @@ test('a disk is made smaller only where that is proved to lose nothing', async (
   await addMachines(at.library, [plain('Small')])
   await using open = await OpenLibrary.open(at.programs, at.library)
   const { path } = await imageNamed(open, 'data.qcow2')
+  const smallest = (): Promise<SmallestSize> => open.services.images.smallestSize(path, new AbortController().signal)
   const shrink = (sizeBytes: number): Promise<string[]> => done(open, { kind: 'shrink', path, sizeBytes })
+  expect(await smallest()).toEqual({ sizeBytes: 512, why: 'It is empty.' })
   await qemuIo(path, ['write -P 3 1M 1M'])
+  expect(await smallest()).toEqual({ sizeBytes: null, why: expect.stringContaining('no partition table') as string })
   await expect(shrink(32 * MiB)).rejects.toThrow(/no partition table/u)
   // An MBR with one partition from 1 MiB to 20 MiB.
   const table = Buffer.alloc(512)
@@ -121,7 +124,9 @@ test('a disk is made smaller only where that is proved to lose nothing', async (
   await expect(shrink(16 * MiB)).rejects.toThrow(/partitions reach as far as 20 MiB/u)
   await expect(shrink(32 * MiB)).rejects.toThrow(/there is data/u)
   expect(await virtualBytes(path)).toBe(64 * MiB)
+  expect(await smallest()).toEqual({ sizeBytes: 61 * MiB, why: expect.stringContaining('data') as string })
   await qemuIo(path, ['write -P 0 60M 1M'])
+  expect(await smallest()).toEqual({ sizeBytes: 20 * MiB, why: expect.stringContaining('partitions reach') as string })
   await shrink(32 * MiB)
   expect(await virtualBytes(path)).toBe(32 * MiB)
   expect(await done(open, { kind: 'check', path })).toEqual(['It is sound.'])

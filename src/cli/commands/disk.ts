@@ -18,7 +18,7 @@ export function registerDisk(cli: Cli): void {
   registerList(cli, group)
   registerCreate(cli, group)
   registerResize(cli, group, 'grow', 'Makes a disk larger, also while its machine runs. Partitions and file systems stay as they are; the guest makes them larger.')
-  registerResize(cli, group, 'shrink', 'Makes a disk smaller, if it is proved that nothing is lost by it.')
+  registerResize(cli, group, 'shrink', 'Makes a disk smaller, if it is proved that nothing is lost by it. Without a size it only tells how small it can become.')
   registerConvert(cli, group)
   registerCompact(cli, group)
   registerCheck(cli, group)
@@ -63,14 +63,23 @@ function registerCreate(cli: Cli, group: Group): void {
 }
 
 function registerResize(cli: Cli, group: Group, kind: 'grow' | 'shrink', description: string): void {
-  const command = group.command(`${kind} <image> <size>`, description).addHelpText('after', `\n${imageHelp}\n\nExample:\n  ringside disk ${kind} web-01:disk0 ${kind === 'grow' ? '+20G' : '10G'}`)
+  const command = group.command(`${kind} <image> ${kind === 'grow' ? '<size>' : '[size]'}`, description).addHelpText('after', `\n${imageHelp}\n\nExample:\n  ringside disk ${kind} web-01:disk0 ${kind === 'grow' ? '+20G' : '10G'}`)
   if (kind === 'grow') command.option('--preallocated', 'what is new takes its room at once; of a disk of no machine that runs')
-  command.action((image: string, size: string, { preallocated = false }: { preallocated?: boolean }) => {
+  command.action((image: string, size: string | undefined, { preallocated = false }: { preallocated?: boolean }) => {
+    if (size === undefined) return tellSmallest(cli, command, image)
     const wanted = sizeArgument(command, size)
     return perform(cli, command, async (path, run) => {
       const sizeBytes = wanted.isMore ? wanted.bytes + (await virtualBytes(run, path)) : wanted.bytes
       return kind === 'grow' ? { kind, path, sizeBytes, preallocated } : { kind, path, sizeBytes }
     }, kind === 'grow' ? 'The disk is larger now.' : 'The disk is smaller now.', image)
+  })
+}
+
+function tellSmallest(cli: Cli, command: Command, image: string): Promise<void> {
+  return cli.perform(command, async (run) => {
+    const path = imagePathOf(await run.client.storage.overview(), image)
+    const { sizeBytes, why } = await run.client.storage.smallestSize({ path }, { signal: run.signal })
+    run.answer({ path, sizeBytes, why }, sizeBytes === null ? `${why}\n` : `It can become as small as ${sizeInWords(sizeBytes)} (${String(sizeBytes)} bytes). ${why}\n`)
   })
 }
 

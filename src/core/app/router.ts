@@ -265,6 +265,7 @@ export const router = os.router({
     addPlace: os.storage.addPlace.handler(({ context, input }) => context.host.images.addPlace(input.path)),
     forgetPlace: os.storage.forgetPlace.handler(({ context, input }) => context.host.images.forgetPlace(input.path)),
     planWork: os.storage.planWork.handler(({ context, input }) => context.host.images.plan(input)),
+    smallestSize: os.storage.smallestSize.handler(({ context, input, signal }) => context.host.images.smallestSize(input.path, signal ?? new AbortController().signal)),
     work: os.storage.work.handler(async ({ context: { host }, input }) => {
       // Refused now rather than in a job that fails at once.
       const { machineId } = await host.images.requirePossible(input)

@@ -4,7 +4,7 @@ import type {
   BackupFolder, BackupPolicy, BackupReference, CloneRequest, CommandLine, CreateBackup, CreateMachineRequest, DefinitionDifference, DiskWork, DiskWorkPlan, EncryptionState, EncryptionSupport, FolderListing,
   GuestCommand, GuestCommandResult, GuestCopy, GuestInfo, HardwareDifference, HardwarePlan, HardwareProperty, HardwareVersion, HostDevices, HostInfo, ImageReport, Job, JobKind,
   LibraryProblem, ListBackups, MachineDefinition, MachineHardware, MachineReference, MachineView, NewDisk, OsCatalog, ProbeReport, RemoveDisk, RestoreBackup, RevertRequest, Settings,
-  Snapshot, SnapshotDeletePlan, SnapshotPlan, SnapshotPolicy, SnapshotTree, StorageOverview, TakeSnapshotRequest,
+  Snapshot, SnapshotDeletePlan, SnapshotPlan, SnapshotPolicy, SnapshotTree, SmallestSize, StorageOverview, TakeSnapshotRequest,
 } from '@shared/model'
 import type { MachineFiles } from '../library/paths'
 import type { ConsoleTickets } from './console-tickets'
@@ -194,6 +194,7 @@ export interface Images {
   /** Throws `FILE_NOT_FOUND` for a folder that was not added. */
   forgetPlace(path: string): Promise<StorageOverview>
   plan(work: DiskWork): Promise<DiskWorkPlan>
+  smallestSize(path: string, signal: AbortSignal): Promise<SmallestSize>
   /** Throws the first thing that speaks against it. Resolves to the machine that it is about; null: none, or several. */
   requirePossible(work: DiskWork): Promise<{ machineId: string | null }>
   work(work: DiskWork, reporter: JobReporter): Promise<void>

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { RingsideError } from '@shared/errors'
-import type { DiskWork, DiskWorkPlan, JobKind, StorageOverview } from '@shared/model'
+import type { DiskWork, DiskWorkPlan, JobKind, SmallestSize, StorageOverview } from '@shared/model'
 import type { Images, JobReporter } from '../app/services'
 import { isDiskFull, makeFolder } from '../config'
 import { bytesInWords } from '../storage'
@@ -17,6 +17,7 @@ import { readOverview } from './overview'
 import { addPlace, forgetPlace } from './places'
 import { type Prepared, prepare, requireOpens, targetOf } from './plan'
 import { settleMoves } from './settle-moves'
+import { findSmallestSize } from './smallest-size'
 import type { Subject } from './subject'
 import { checkDisk, checksumDisk, compactDisk, convertDisk, createDisk, deleteDisk, growDisk, repairDisk, shrinkDisk } from './work'
 
@@ -66,6 +67,14 @@ export class ImageService implements Images {
   async plan(work: DiskWork): Promise<DiskWorkPlan> {
     await this.#makeImagesFolder(work)
     return (await prepare(this.#context, work)).plan
+  }
+
+  /** Nobody is held up by it: a guest that starts meanwhile starts. */
+  async smallestSize(path: string, signal: AbortSignal): Promise<SmallestSize> {
+    const { faults, subject } = await prepare(this.#context, { kind: 'shrink', path, sizeBytes: 512 })
+    const why = faults[0]?.message ?? (subject !== null && this.#busy.has(subject.path) ? 'The image is being worked on.' : null)
+    if (why !== null || subject === null) return { sizeBytes: null, why: why ?? 'There is no such image.' }
+    return findSmallestSize(await this.#context.imageTool(), subject, this.#context.temporaryFolder, signal)
   }
 
   /** What speaks against it is told before a job begins. */

@@ -8,7 +8,10 @@ import type { ImageFile, QemuImg } from '../engine/qemu'
 import { bytesInWords, type PartitionReach, partitionReach, partitionTableBytes } from '../storage'
 
 /** Stretches are read in pieces of this size, bytes. */
-const pieceBytes = 64 * 2 ** 20
+export const pieceBytes = 64 * 2 ** 20
+
+/** What reads the disk as its guest sees it. */
+export type DiskReader = Pick<QemuImg, 'eachExtent' | 'readStretch'>
 
 /** A disk that may become shorter, and what is to be known for that. */
 interface Shrinking extends ImageFile { readonly virtualBytes: number; readonly newBytes: number }
@@ -18,7 +21,7 @@ interface Shrinking extends ImageFile { readonly virtualBytes: number; readonly 
  * how far a file system reaches can't be told from outside.
  * Throws `INVALID_INPUT` with the reason.
  */
-export async function proveShrinkable(tool: QemuImg, image: Shrinking, temporaryFolder: string, { signal, report }: Pick<JobReporter, 'signal' | 'report'>): Promise<void> {
+export async function proveShrinkable(tool: DiskReader, image: Shrinking, temporaryFolder: string, { signal, report }: Pick<JobReporter, 'signal' | 'report'>): Promise<void> {
   report(null, 'Looking how far the partitions reach')
   const start = await readStart(tool, image, temporaryFolder, signal)
   const reach = partitionReach(start)
@@ -58,9 +61,12 @@ export function obstacle(reach: PartitionReach, newBytes: number, hasData: boole
   }
 }
 
+/** Why a disk with a GPT is as small as it can be. */
+export const spareTable = 'The spare copy of its partition table (GPT) lies at the very end and has to be moved first, as “sgdisk --move-second-header” does once the disk is a copy of the new size.'
+
 function dataBeyond({ kind }: PartitionReach, at: number): string {
   const what = `Behind the new end there is data, at ${bytesInWords(at)} or soon after.`
-  return kind === 'gpt' ? `${what} The spare copy of its partition table (GPT) lies at the very end and has to be moved first, as “sgdisk --move-second-header” does once the disk is a copy of the new size.` : what
+  return kind === 'gpt' ? `${what} ${spareTable}` : what
 }
 
 function refused({ path, newBytes }: Shrinking, why: string): RingsideError {
@@ -69,12 +75,13 @@ function refused({ path, newBytes }: Shrinking, why: string): RingsideError {
   })
 }
 
-async function readStart(tool: QemuImg, image: Shrinking, folder: string, signal: AbortSignal): Promise<Buffer> {
+/** The beginning of what the guest sees, where partition tables are. */
+export async function readStart(tool: DiskReader, image: ImageFile & { readonly virtualBytes: number }, folder: string, signal: AbortSignal): Promise<Buffer> {
   return readPiece(tool, image, { start: 0, length: Math.min(partitionTableBytes, image.virtualBytes) }, folder, signal)
 }
 
 /** A stretch of what the guest sees, at most `pieceBytes`. */
-async function readPiece(tool: QemuImg, image: ImageFile, stretch: { start: number; length: number }, folder: string, signal: AbortSignal): Promise<Buffer> {
+export async function readPiece(tool: DiskReader, image: ImageFile, stretch: { start: number; length: number }, folder: string, signal: AbortSignal): Promise<Buffer> {
   await makeFolder(folder)
   const file = join(folder, `stretch-${randomBytes(6).toString('hex')}`)
   try {

@@ -6,7 +6,7 @@ import {
   FolderListing, GivenPassphrase, GuestCommand, GuestCommandResult, GuestCopy, GuestInfo, GuestPassword, GuestUserName, HardwareDifference, HardwarePlan, HardwareProperty, HardwareVersion,
   HostDevices, HostInfo, ImageReport, Job, LibraryProblem, ListBackups, MachineHardware, MachineId, MachineName, MachineReference, MachineView, MetricsSample, NewDisk, OsCatalog,
   Passphrase, ProbeReport, RemoveDisk, RestoreBackup, RevertRequest, Settings, Snapshot, SnapshotDeletePlan, SnapshotDescription, SnapshotId, SnapshotName, SnapshotPlan,
-  SnapshotPolicy, SnapshotTree, StorageOverview, TakeSnapshotRequest,
+  SnapshotPolicy, SnapshotTree, SmallestSize, StorageOverview, TakeSnapshotRequest,
 } from '../model'
 
 /** Changes with every incompatible change of the contract; a client of another number is turned away in words. */
@@ -218,6 +218,8 @@ export const contract = {
     forgetPlace: base.input(z.object({ path: z.string().min(1).max(4096, longPath) })).output(StorageOverview),
     /** What a piece of work on an image would do, need and meet; changes nothing. `notes` of its job tell the outcome. */
     planWork: base.input(DiskWork).output(DiskWorkPlan),
+    /** How small a disk can become, as far as that is to be told before it is tried. It may take some seconds; what speaks against looking is in `why`. */
+    smallestSize: base.input(z.object({ path: z.string().min(1).max(4096, longPath) })).output(SmallestSize),
     /** Works on an image: a job. What speaks against it is told before it begins. */
     work: base.input(DiskWork).output(Job),
   },

@@ -70,6 +70,15 @@ export const DiskWorkPlan = z.object({
 })
 export type DiskWorkPlan = z.infer<typeof DiskWorkPlan>
 
+/** How small a disk can become without losing anything. */
+export const SmallestSize = z.object({
+  /** Bytes; null: it can’t become smaller, or that is not known. */
+  sizeBytes: z.number().int().positive().nullable(),
+  /** What stands in the way of less, or why it is not known; a sentence. */
+  why: z.string(),
+})
+export type SmallestSize = z.infer<typeof SmallestSize>
+
 /** One who needs an image: to write to, or to read through. */
 export const ImageUser = z.object({
   machineId: z.uuid(),

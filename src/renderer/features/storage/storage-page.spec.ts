@@ -1,7 +1,7 @@
 import App from '@nuxt/ui/components/App.vue'
 import ui from '@nuxt/ui/vue-plugin'
 import { RingsideError } from '@shared/errors'
-import { DiskWorkKind, type DiskWork, type ImageReport, type StorageImage, type StorageOverview } from '@shared/model'
+import { DiskWorkKind, type DiskWork, type ImageReport, type SmallestSize, type StorageImage, type StorageOverview } from '@shared/model'
 import { enableAutoUnmount, flushPromises, mount } from '@vue/test-utils'
 import { createPinia, setActivePinia } from 'pinia'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
@@ -26,6 +26,7 @@ const shown = (images: StorageImage[]): StorageOverview => ({ places: [place], i
 
 const overview = vi.fn<() => Promise<StorageOverview>>()
 const planWork = vi.fn()
+const smallestSize = vi.fn<(asked: { path: string }) => Promise<SmallestSize>>()
 const inspect = vi.fn<(asked: { path: string; acceptedFiles: string[] }) => Promise<Partial<ImageReport>>>()
 const addPlace = vi.fn()
 const forgetPlace = vi.fn()
@@ -42,7 +43,7 @@ beforeEach(() => {
   setPassphrase.mockReset().mockResolvedValue({})
   planWork.mockReset().mockResolvedValue({ title: 'x', steps: ['It is done.'], neededBytes: GiB, freeBytes: 2 * GiB, issues: [] })
   work.mockReset().mockResolvedValue(aJob(1, { kind: 'disk.check', title: 'Checking b.qcow2' }))
-  restore = replaceClient({ storage: { overview, planWork, work, addPlace, forgetPlace, inspect }, encryption: { state: encryption, setPassphrase } } as unknown as Client)
+  restore = replaceClient({ storage: { overview, smallestSize, planWork, work, addPlace, forgetPlace, inspect }, encryption: { state: encryption, setPassphrase } } as unknown as Client)
 })
 afterEach(() => { restore() })
 
@@ -109,6 +110,35 @@ test('what can’t be done says why; what can be done tells what will happen, an
   await flushPromises()
   expect(document.querySelector('[data-testid=storage-outcome]')?.textContent).toContain('It is sound.')
   expect(overview).toHaveBeenCalledTimes(2)
+})
+
+test('how small a disk can get is looked at without holding anybody up, told, and taken with a click', async () => {
+  let answer: (found: SmallestSize) => void = () => undefined
+  smallestSize.mockReturnValue(new Promise((resolve) => { answer = resolve }))
+  overview.mockResolvedValue(shown([image('b.qcow2', { virtualBytes: 10 * GiB })]))
+  await open()
+  button('Shrink…').click()
+  await flushPromises()
+  const told = (): string => document.querySelector('[data-testid=storage-smallest]')?.textContent ?? ''
+  expect(told()).toContain('Looking how small it can get…')
+  expect(document.querySelector('[data-testid=storage-work]')?.textContent).toContain('It is done.')
+  // Rounded up, since less would be refused.
+  answer({ sizeBytes: 3 * GiB + 1024, why: 'Its partitions reach as far as that.' })
+  await flushPromises()
+  expect(told()).toContain('It can become as small as 3.01 GiB. Its partitions reach as far as that.')
+  document.querySelector<HTMLElement>('[data-testid=storage-use-smallest]')?.click()
+  await flushPromises()
+  expect(document.querySelector<HTMLInputElement>('[data-testid=storage-size]')?.value).toBe('3.01')
+})
+
+test('why it is not known how small a disk can get is said where its size is asked for', async () => {
+  smallestSize.mockResolvedValue({ sizeBytes: null, why: 'Its partition table can’t be understood.' })
+  overview.mockResolvedValue(shown([image('b.qcow2', { virtualBytes: 10 * GiB })]))
+  await open()
+  button('Shrink…').click()
+  await flushPromises()
+  expect(document.querySelector('[data-testid=storage-smallest]')?.textContent).toContain('can’t be understood')
+  expect(document.querySelector('[data-testid=storage-use-smallest]')).toBeNull()
 })
 
 test('a file from elsewhere is brought in once exactly the file that it is based on was accepted', async () => {

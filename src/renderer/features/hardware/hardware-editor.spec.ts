@@ -323,6 +323,67 @@ test('edits go on while others change the machine', async () => {
   expect(change.mock.lastCall?.[0]).toMatchObject({ hardware: { memoryMiB: 2048, serialPorts: 3 }, basedOn: { memoryMiB: 1024, serialPorts: 3 } })
 })
 
+/** As the host tells of what another window did. */
+async function changedElsewhere(changes: Partial<MachineHardware>): Promise<void> {
+  useMachinesStore().put({ ...now(), definition: { ...now().definition, ...changes } })
+  await settle()
+}
+
+test('a value that was changed elsewhere under an edit is told with both, and nothing is applied before one of them is chosen', async () => {
+  await opened()
+  await select('memory')
+  await type('field-memoryMiB', '2048')
+  await changedElsewhere({ memoryMiB: 3072, serialPorts: 2 })
+  expect(find('contested-memoryMiB').textContent).toMatch(/to 3 GiB; you have 2 GiB/u)
+  expect(find('conflicts').textContent).toMatch(/1 value that you changed was changed elsewhere meanwhile/u)
+  await click('apply')
+  expect(change).not.toHaveBeenCalled()
+  find('conflicts').querySelector<HTMLElement>('[data-keep-mine]')?.click()
+  await settle()
+  expect(document.querySelector('[data-testid=conflicts]')).toBeNull()
+  expect(document.body.textContent).toContain('Was 3 GiB')
+  await click('apply')
+  expect(change.mock.lastCall?.[0]).toMatchObject({ hardware: { memoryMiB: 2048, serialPorts: 2 }, basedOn: { memoryMiB: 3072, serialPorts: 2 } })
+})
+
+test('the value from elsewhere is taken beside the field, and that is undone', async () => {
+  await opened()
+  await select('memory')
+  await type('field-memoryMiB', '2048')
+  await changedElsewhere({ memoryMiB: 3072 })
+  const take = [...find('contested-memoryMiB').querySelectorAll('button')].find(({ textContent }) => textContent.includes('Take theirs'))
+  take?.focus()
+  take?.click()
+  await settle()
+  expect(find<HTMLInputElement>('field-memoryMiB').value).toBe('3072')
+  expect(document.querySelector('[data-testid=conflicts]')).toBeNull()
+  expect(document.activeElement?.closest('[data-property]')?.getAttribute('data-property')).toBe('memoryMiB')
+  await click('undo')
+  expect(find('contested-memoryMiB').textContent).toContain('you have 2 GiB')
+})
+
+test('the same value from elsewhere, and another one elsewhere, are no conflict', async () => {
+  await opened()
+  await select('memory')
+  await type('field-memoryMiB', '2048')
+  await changedElsewhere({ memoryMiB: 2048, serialPorts: 2 })
+  await changedElsewhere({ serialPorts: 3 })
+  expect(document.querySelector('[data-testid=conflicts]')).toBeNull()
+})
+
+test('edits that another window was quicker than stay, and are told as changed elsewhere', async () => {
+  await opened()
+  await select('memory')
+  await type('field-memoryMiB', '2048')
+  change.mockImplementation(async () => {
+    await changedElsewhere({ memoryMiB: 3072 })
+    throw new Error('The hardware was changed by somebody else meanwhile.')
+  })
+  await click('apply')
+  expect(find<HTMLInputElement>('field-memoryMiB').value).toBe('2048')
+  expect(find('contested-memoryMiB').textContent).toMatch(/to 3 GiB; you have 2 GiB/u)
+})
+
 test('a template can be looked at and not changed, with the reason', async () => {
   await opened({ ...stopped, definition: { ...stopped.definition, template: true } })
   expect(find('hardware-fixed').textContent).toContain('template')

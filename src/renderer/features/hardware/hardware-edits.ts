@@ -131,6 +131,21 @@ export function rebase(from: MachineHardware, to: MachineHardware, onto: Machine
   }, onto)
 }
 
+/** The paths of edits that somebody else changed to something else meanwhile. @param from what both began with, `mine` what was edited, `theirs` what is stored now */
+export function conflictsOf(from: MachineHardware, mine: MachineHardware, theirs: MachineHardware): string[] {
+  const others = changesOf(from, theirs)
+  return changesOf(from, mine).filter(({ path, after }) => {
+    const other = others.find((each) => meets(each.path, path))
+    return other !== undefined && !isSame(after, isDeviceList(path) ? other.after : valueAt(theirs, path))
+  }).map(({ path }) => path)
+}
+
+/** Whether two paths are about the same: one lies in the other. That the order of devices is another is about that alone. */
+export function meets(a: string, b: string): boolean {
+  if (a === b) return true
+  return !isDeviceList(a) && !isDeviceList(b) && (a.startsWith(`${b}.`) || b.startsWith(`${a}.`))
+}
+
 /** Whether a change is about a path: it, something in it, or what it lies in. */
 export function touches(change: { readonly path: string }, path: string): boolean {
   return change.path === path || change.path.startsWith(`${path}.`) || (path.startsWith(`${change.path}.`) && !isDeviceList(change.path))

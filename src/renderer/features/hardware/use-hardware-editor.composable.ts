@@ -12,7 +12,7 @@ import { toRingsideError } from '../../transport/errors'
 import { confirm } from '../../ui/confirm'
 import { hasGuest, laterAt, waitingInWords } from './change-words'
 import { beginWith, edited, rebased, redone, undone, type EditHistory } from './edit-history'
-import { type Change, changesOf, isSame, valueAt, withValue } from './hardware-edits'
+import { type Change, changesOf, conflictsOf, isDeviceList, isSame, meets, valueAt, withOrder, withValue } from './hardware-edits'
 import { allFaults, schemaFaults } from './hardware-faults'
 
 /** How long after the last edit the host is asked what it would do, milliseconds. */
@@ -31,6 +31,8 @@ export interface HardwareEditor {
   readonly pending: ComputedRef<Change[]>
   /** What waits, when each of it comes and why, as the host told last; null while it is asked. */
   readonly waiting: ComputedRef<readonly HardwareDifference[] | null>
+  /** Edits of what was changed elsewhere meanwhile, each with what is stored now and what is edited: a person says which stays, and nothing is applied before. */
+  readonly conflicts: ComputedRef<readonly Change[]>
   readonly faults: ComputedRef<Issue[]>
   /** What applying would do, as the host told last; null while it is asked. */
   readonly differences: ComputedRef<readonly HardwareDifference[] | null>
@@ -60,6 +62,10 @@ export interface HardwareEditor {
   readonly forceDiscs: Action
   edit(hardware: MachineHardware, label: string, field?: string | null): void
   set(path: string, value: unknown, label: string): void
+  /** What was edited at a path stays, whatever was stored meanwhile. */
+  keepMine(path: string): void
+  /** What was stored meanwhile at a path takes the place of what was edited. */
+  takeTheirs(path: string): void
   undo(): void
   redo(): void
 }
@@ -122,14 +128,22 @@ export function useHardwareEditor(machine: () => MachineView, draft: { readonly 
   const told = shallowRef<ReadonlyMap<string, string>>(new Map())
   // What a paused guest could not do, one that runs can.
   watch(() => machine().state, () => { told.value = new Map() })
+  /** Paths that were edited here and changed elsewhere, of which nobody has said yet which value stays. */
+  const contested = shallowRef<readonly string[]>([])
+  const conflicts = computed(() => changes.value.filter(({ path }) => contested.value.some((each) => meets(each, path))))
+  /** Others have changed the machine under the edits. */
+  function standOn(before: MachineHardware, now: MachineHardware): void {
+    contested.value = [...new Set([...conflicts.value.map(({ path }) => path), ...conflictsOf(before, hardware.value, now)])]
+    history.value = rebased(history.value, before, now)
+  }
   /** What is being stored: when the machine comes back with it, the edits stand on that. */
   let storing: MachineHardware | null = null
   watch(stored, (now, before) => {
     // A machine is told anew for many reasons.
     if (isSame(before, now)) return
-    const from = storing ?? before
+    if (storing === null) standOn(before, now)
+    else history.value = rebased(history.value, storing, now)
     storing = null
-    history.value = rebased(history.value, from, now)
   }, { flush: 'sync' })
 
   const faults = computed(() => (changes.value.length === 0 ? [] : allFaults(hardware.value, plan.value?.of === hardware.value ? plan.value.issues : [])))
@@ -139,11 +153,19 @@ export function useHardwareEditor(machine: () => MachineView, draft: { readonly 
 
   async function store(next: MachineHardware, isAll: boolean, options: { forceDiscs?: true; again?: true } = {}): Promise<readonly HardwareDifference[]> {
     storing = isAll ? next : null
+    const [basedOn, edits] = [stored.value, history.value]
     try {
-      const answer = await useClient().hardware.change({ id: machine().id, hardware: next, basedOn: stored.value, ...options })
+      const answer = await useClient().hardware.change({ id: machine().id, hardware: next, basedOn, ...options })
       machines.put(answer.machine)
       told.value = new Map([...told.value, ...reasonsOf(answer.differences)])
       return answer.differences
+    } catch (thrown) {
+      if (isAll && !isSame(basedOn, stored.value)) {
+        // Somebody else was quicker, and what they stored is not what was stored here.
+        history.value = edits
+        standOn(basedOn, stored.value)
+      }
+      throw thrown
     } finally {
       storing = null
     }
@@ -155,6 +177,7 @@ export function useHardwareEditor(machine: () => MachineView, draft: { readonly 
       if (draft.isThere()) return 'The text can’t be read yet: mend it, or discard it.'
       if (changes.value.length === 0) return 'Nothing is changed.'
       if (refused.value !== null) return refused.value
+      if (conflicts.value.length > 0) return 'Something that you changed was changed elsewhere meanwhile: say which value stays.'
       if (errors.value.length > 0) return errors.value.length === 1 ? (errors.value[0]?.message ?? null) : `${String(errors.value.length)} fields need attention.`
       return null
     }),
@@ -213,12 +236,19 @@ export function useHardwareEditor(machine: () => MachineView, draft: { readonly 
   function set(path: string, value: unknown, label: string): void {
     if (!isSame(valueAt(hardware.value, path), value)) edit(withValue(hardware.value, path, value), label, path)
   }
+  function keepMine(path: string): void {
+    contested.value = contested.value.filter((each) => !meets(each, path))
+  }
+  function takeTheirs(path: string): void {
+    const theirs = isDeviceList(path) ? withOrder(hardware.value, path, stored.value[path].map(({ id }) => id)) : withValue(hardware.value, path, valueAt(stored.value, path))
+    edit(theirs, 'Take what was changed elsewhere')
+  }
   return {
     isSaved: computed(() => machine().state === 'saved'),
     later: computed(() => laterWords(machine().state)),
     laterAt: (path) => laterAt(path, waiting.value.value ?? [], machine().state),
     waiting: computed(() => waiting.value.value),
-    hardware, running, stored, changes, pending, faults, whyFixed, apply, discard, discardPending, retry, act, forceDiscs, edit, set,
+    hardware, running, stored, changes, conflicts, pending, faults, whyFixed, apply, discard, discardPending, retry, act, forceDiscs, edit, set, keepMine, takeTheirs,
     differences: computed(() => (plan.value?.of === hardware.value && schemaFaults(hardware.value).length === 0 ? plan.value.differences : null)),
     reasons: computed(() => new Map([...reasonsOf(waiting.value.value ?? []), ...told.value])),
     planError: computed(() => planError.value),

@@ -47,7 +47,7 @@ test('images are made, grown by more, converted, copied, checked and deleted', a
   const file = `${folder}/made.qcow2`
   expect(await run('disk', 'create', file, '8G')).toMatchObject({ code: 0, stdout: 'Made.\n' })
   expect((await run('disk', 'grow', file, '+2G', '--json')).json).toMatchObject({ kind: 'grow', sizeBytes: 10 * 2 ** 30, notes: [] })
-  expect((await run('disk', 'shrink', file)).stdout).toMatch(/^It can become as small as 3\.00 GiB \(3221226496 bytes\)\. Its partitions reach/u)
+  expect((await run('disk', 'shrink', file)).stdout).toMatch(/^It can become as small as 3\.00 GiB \(3221225472 bytes\)\. Its partitions reach/u)
   expect((await run('disk', 'shrink', 'web-01:disk0', '--json')).json).toMatchObject({ sizeBytes: null, why: expect.stringContaining('“web-01” is running') as string })
   expect((await run('disk', 'shrink', file, '4G')).code).toBe(0)
   expect((await run('disk', 'convert', file, `${folder}/made.vdi`, '--format', 'vdi')).code).toBe(0)

@@ -24,6 +24,7 @@ export function createFakeImages(machines: () => readonly MachineView[], orphans
   const add = (path: string, facts: Partial<KnownImage>): void => { loose.set(path, imageOf(path, facts)) }
   add(`${imagesFolder}/debian-12-cloud.qcow2`, { virtualBytes: 2 * GiB, bytes: 0.4 * GiB })
   add(`${imagesFolder}/a-very-long-name-of-an-appliance-that-somebody-exported-years-ago-and-never-renamed-final-2.vmdk`, { format: 'vmdk', virtualBytes: 40 * GiB, bytes: 11 * GiB })
+  add(`${imagesFolder}/overlay.qcow2`, { virtualBytes: 20 * GiB, bytes: 0.2 * GiB, fault: 'is based on a file outside the library, which is only read where you bring it in and accept that file' })
   add(`${imagesFolder}/damaged.qcow2`, { virtualBytes: 8 * GiB, bytes: 1.5 * GiB, fault: 'is marked as corrupt' })
 
   function images(): Map<string, KnownImage> {
@@ -170,7 +171,7 @@ export function createFakeImages(machines: () => readonly MachineView[], orphans
     async smallestSize(path) {
       await pause(800)
       const [fault] = faults({ kind: 'shrink', path, sizeBytes: 512 })
-      return fault === undefined ? { sizeBytes: 3 * GiB + 1024, why: 'Its partitions reach as far as that.' } : { sizeBytes: null, why: fault.message }
+      return fault === undefined ? { sizeBytes: Math.ceil(((images().get(path)?.virtualBytes ?? 0) * 0.3) / 512) * 512, why: 'Its partitions reach as far as that.' } : { sizeBytes: null, why: fault.message }
     },
     // eslint-disable-next-line @typescript-eslint/require-await
     async requirePossible(work) {

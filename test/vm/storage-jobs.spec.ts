@@ -181,10 +181,17 @@ test('an image from elsewhere is brought in in its own format or the one that is
   expect(await qemuImg('info', join(folder, 'in.qcow2'))).not.toContain('backing')
   await qemuImg('convert', '-f', 'qcow2', '-O', 'raw', join(folder, 'in.qcow2'), join(elsewhere, 'out'))
   expect(sha256(await readFile(join(elsewhere, 'out')))).toBe(sha256(content))
+  // One that is listed already, and refused for what it is based on.
+  const listed = join(folder, 'listed.qcow2')
+  await qemuImg('create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', base, listed)
+  expect((await imageNamed(open, 'listed.qcow2')).fault).toContain('outside the library')
+  expect((await open.services.storage.inspect(listed)).unacceptedFile).toBe(base)
+  await bringIn(listed, { to: join(folder, 'whole.qcow2'), acceptedFiles: [base] })
+  expect(await qemuImg('info', join(folder, 'whole.qcow2'))).not.toContain('backing')
   await expect(bringIn(unnamed, { to: join(folder, 'raw.qcow2') })).rejects.toMatchObject({ code: 'IMAGE_UNSUPPORTED' })
   await expect(bringIn(overlay, { to: join(folder, 'raw.qcow2'), sourceFormat: 'vmdk', acceptedFiles: [base] })).rejects.toMatchObject({ code: 'INVALID_INPUT' })
   await bringIn(unnamed, { to: join(folder, 'raw.qcow2'), sourceFormat: 'raw' })
-  expect((await readdir(folder)).toSorted()).toEqual(['in.qcow2', 'raw.qcow2'])
+  expect((await readdir(folder)).toSorted()).toEqual(['in.qcow2', 'listed.qcow2', 'raw.qcow2', 'whole.qcow2'])
 })
 
 test('a disk that lies elsewhere, by way of a link, belongs to its machine, and its folder is a place', async () => {

@@ -27,7 +27,7 @@ const shown = (images: StorageImage[]): StorageOverview => ({ places: [place], i
 const overview = vi.fn<() => Promise<StorageOverview>>()
 const planWork = vi.fn()
 const smallestSize = vi.fn<(asked: { path: string }) => Promise<SmallestSize>>()
-const inspect = vi.fn<(asked: { path: string; acceptedFiles: string[] }) => Promise<Partial<ImageReport>>>()
+const inspect = vi.fn<(asked: { path: string; acceptedFiles?: string[] }) => Promise<Partial<ImageReport>>>()
 const addPlace = vi.fn()
 const forgetPlace = vi.fn()
 const encryption = vi.fn()
@@ -141,9 +141,39 @@ test('why it is not known how small a disk can get is said where its size is ask
   expect(document.querySelector('[data-testid=storage-use-smallest]')).toBeNull()
 })
 
+test('an image that is refused for the file that it is based on can be brought in right there', async () => {
+  vi.useFakeTimers()
+  try {
+    overview.mockResolvedValue(shown([image('overlay.qcow2', { fault: 'is based on a file outside the library' })]))
+    inspect.mockImplementation(({ path, acceptedFiles = [] }) => Promise.resolve({ path, format: 'qcow2', ...(acceptedFiles.includes('/base.raw') ? {} : { unacceptedFile: '/base.raw' }) }))
+    await open()
+    expect(document.querySelector('[data-testid=storage-stranger]')?.textContent).toContain('/base.raw')
+    button('Bring it in…').click()
+    await vi.advanceTimersByTimeAsync(1000)
+    await flushPromises()
+    expect(document.querySelector<HTMLInputElement>('[data-testid=bring-in-file]')?.value).toBe('/images/overlay.qcow2')
+    button('I trust it: use this file too').click()
+    await vi.advanceTimersByTimeAsync(1000)
+    await flushPromises()
+    document.querySelector<HTMLElement>('[data-dialog-go]')?.click()
+    await flushPromises()
+    expect(work).toHaveBeenCalledWith({ kind: 'convert', path: '/images/overlay.qcow2', to: '/images/overlay 2.qcow2', format: 'qcow2', acceptedFiles: ['/base.raw'] })
+  } finally {
+    vi.useRealTimers()
+  }
+})
+
+test('an image that no acceptance can help has no such way', async () => {
+  overview.mockResolvedValue(shown([image('broken.qcow2', { fault: 'is marked as corrupt' })]))
+  inspect.mockResolvedValue({ format: 'qcow2' })
+  await open()
+  expect(document.querySelector('[data-testid=storage-details]')?.textContent).toContain('is marked as corrupt')
+  expect(document.querySelector('[data-testid=storage-stranger]')).toBeNull()
+})
+
 test('a file from elsewhere is brought in once exactly the file that it is based on was accepted', async () => {
   overview.mockResolvedValue(shown([image('b.qcow2')]))
-  inspect.mockImplementation(({ acceptedFiles }) => Promise.resolve({ format: 'vmdk', ...(acceptedFiles.includes('/base.raw') ? {} : { unacceptedFile: '/base.raw' }) }))
+  inspect.mockImplementation(({ acceptedFiles = [] }) => Promise.resolve({ format: 'vmdk', ...(acceptedFiles.includes('/base.raw') ? {} : { unacceptedFile: '/base.raw' }) }))
   vi.useFakeTimers()
   try {
     await open()

@@ -3,7 +3,7 @@ import { waitingNote } from '@shared/model'
 import { isChannel, isRepeatable, type LiveChange, type SystemPart, withLiveChange } from '../engine/live-change'
 import type { HeldMachine } from '../machine/held-machine'
 import type { HardwareWork } from './context'
-import { pathOf } from './live-plan'
+import { pathOf } from './live-path'
 
 /** A guest may take its time to let go of a device; the engine's own limit is shorter. */
 const liveChangeMs = 60_000

@@ -73,6 +73,15 @@ export class Places {
   }
 }
 
+/** The place of a disk is one on its bus. @param now how it is, where it is there already */
+export function keptSlot({ bus }: Pick<Disk, 'bus'>, now: Pick<Disk, 'bus' | 'slot'> | undefined): number | null {
+  return now !== undefined && placesOf(bus) === placesOf(now.bus) ? now.slot : null
+}
+
+function placesOf(bus: Disk['bus']): string {
+  return takesPort({ bus }) ? 'port' : bus
+}
+
 function free(taken: Set<number>, count: number): { slot: number } | null {
   for (let slot = 0; slot < count; slot += 1) {
     if (taken.has(slot)) continue

@@ -2,7 +2,7 @@ import type { MachineDefinition, MachineHardware } from '@shared/model'
 import { hasChannels } from '../engine/empty-places'
 import { isChannel, type LiveChange } from '../engine/live-change'
 import { boardOf } from '../engine/qemu/argv'
-import type { Planned } from './plan-devices'
+import type { Planned } from './planned'
 
 const noController = 'The machine has had no controller for channels to the guest since its start, and its board takes none while it runs; it gets it at the next.'
 

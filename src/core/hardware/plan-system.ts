@@ -2,8 +2,8 @@ import type { MachineDefinition, MachineHardware } from '@shared/model'
 import { isChannel, type LiveChange, SystemPart } from '../engine/live-change'
 import { boardOf } from '../engine/qemu/argv'
 import { channelObstacle } from './plan-channels'
-import type { Planned } from './plan-devices'
 import { staysOnBoard, takesNothing } from './places'
+import type { Planned } from './planned'
 
 const noDisplay = 'The clipboard is shared through the machine’s screen, and it runs without a display.'
 

@@ -2,7 +2,8 @@ import type { HardwareDifference, MachineDefinition, MachineHardware } from '@sh
 import type { LiveChange } from '../engine/live-change'
 import type { SavedGuest } from '../machine/machine-slot'
 import { hardwareOf, inPresentLayers, withHardware } from './hardware'
-import { type LivePlan, planLive, whenOf } from './live-plan'
+import { type LivePlan, planLive } from './live-plan'
+import { whenOf } from './plan-times'
 
 /** What is no part of a guest’s memory, or is told to it anew before it goes on. */
 const outsideMemory: readonly LiveChange['kind'][] = ['limitDisk', 'setLink', 'limitProcessorTime', 'prioritise', 'setMemoryTarget', 'setWatchdogAction']

@@ -1,6 +1,7 @@
 import type { HardwareDifference, MachineDefinition } from '@shared/model'
 import { isChannel, type LiveChange } from '../engine/live-change'
-import { type LivePlan, pathOf } from './live-plan'
+import { pathOf } from './live-path'
+import type { LivePlan } from './live-plan'
 import { goesAlong, isAskedFor } from './make-live'
 import { planWaiting, waitingForSaved } from './saved-plan'
 import type { PresentHardware } from './apply'

@@ -40,9 +40,28 @@ export function usbPortOfSlot(slot: number): number {
  * controller is an older one.
  */
 export function usbPorts(definition: UsbSide & Pick<MachineDefinition, 'usbController'>): Map<string, number> {
-  const { usbController, usbDevices, disks, cdroms, sound, emptyPlaces = [] } = definition
+  const { ports, kept } = placesOnUsb(definition)
+  return definition.usbController === 'xhci' && new Set([...ports.values(), ...kept]).size < usbPortCount ? ports : new Map<string, number>()
+}
+
+/**
+ * The ports of the USB 3 controller that a device may come into while the machine runs. As long as there is one that has never been taken it is kept so: QEMU puts a hub into the last one as it starts,
+ * and memory would not load behind that.
+ * @param coming ports that are given already to what comes before
+ */
+export function freeUsbPorts(definition: UsbSide & Pick<MachineDefinition, 'usbController'>, coming: ReadonlySet<number>): number[] {
+  const { ports, kept } = placesOnUsb(definition)
+  const [inUse, taken] = [new Set([...ports.values(), ...coming]), new Set([...ports.values(), ...coming, ...kept])]
+  if (definition.usbController !== 'xhci' || taken.size >= usbPortCount) return []
+  return Array.from({ length: usbPortCount }, (_, index) => index + 1).filter((port) => !inUse.has(port) && (taken.has(port) || taken.size < usbPortCount - 1))
+}
+
+/** @returns the ports of devices by their ids, and those that devices have left */
+function placesOnUsb(definition: UsbSide): { ports: Map<string, number>; kept: Set<number> } {
+  const { usbDevices, disks, cdroms, sound, emptyPlaces = [] } = definition
   const ports = new Map<string, number>()
-  const taken = new Set(emptyPlaces.flatMap((place) => (place.kind === 'usb' ? [place.port] : [])))
+  const kept = new Set(emptyPlaces.flatMap((place) => (place.kind === 'usb' && place.port > 0 ? [place.port] : [])))
+  const taken = new Set(kept)
   const give = (id: string, port: number): void => {
     taken.add(port)
     ports.set(id, port)
@@ -59,8 +78,7 @@ export function usbPorts(definition: UsbSide & Pick<MachineDefinition, 'usbContr
   for (const { id, slot } of onBus) if (slot === null) giveNext(id)
   for (const { id, bus } of cdroms) if (bus === 'usb') giveNext(id)
   if (sound?.model === 'usb-audio') giveNext(soundId)
-  taken.delete(0)
-  return usbController === 'xhci' && taken.size < usbPortCount ? ports : new Map<string, number>()
+  return { ports, kept }
 }
 
 /** Calls `fill` for every place that was left before the next device that has its place by the order, and says when that one comes. */

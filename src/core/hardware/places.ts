@@ -1,5 +1,5 @@
 import type { AcceleratorName, Disk, MachineDefinition, MachineHardware, Nic, SharedFolder } from '@shared/model'
-import { hasScsiController, hasUsbController, usbPortOfSlot, usbPorts } from '../engine/empty-places'
+import { freeUsbPorts, hasScsiController, hasUsbController, usbPortOfSlot } from '../engine/empty-places'
 import { spareRootPorts } from '../engine/engine'
 import { boardOf, isExpressNic, takesPort } from '../engine/qemu/argv'
 import { plugFolderObstacle } from '../engine/qemu/limits'
@@ -17,15 +17,15 @@ export const staysOnBoard = 'The machine’s board lets nothing go while it runs
 export class Places {
   readonly #ports: Set<number>
   readonly #targets: Set<number>
-  readonly #usbSlots: Set<number>
+  /** Of the USB controller: those that are given here, or that what runs is to have. */
+  readonly #usbPorts: Set<number>
 
   constructor(private readonly running: MachineDefinition, wanted: MachineHardware) {
     // What waits for the next start has no place yet; what runs keeps its own until it is gone, also when it is to go.
     const disks = [...running.disks, ...wanted.disks.filter(({ id }) => running.disks.some((disk) => disk.id === id))]
     const slotsOf = (devices: readonly { slot: number | null }[]): number[] => devices.flatMap(({ slot }) => (slot === null ? [] : [slot]))
     const usb = [...disks.filter(({ bus }) => bus === 'usb'), ...running.usbDevices, ...wanted.usbDevices.filter(({ id }) => running.usbDevices.some((device) => device.id === id))]
-    const inOrder = new Set(usbPorts(running).values())
-    this.#usbSlots = new Set([...slotsOf(usb), ...Array.from({ length: usbSlots }, (_, slot) => slot).filter((slot) => inOrder.has(usbPortOfSlot(slot)))])
+    this.#usbPorts = new Set(slotsOf(usb).map(usbPortOfSlot))
     this.#targets = new Set(slotsOf(disks.filter(({ bus }) => bus === 'virtio-scsi')))
     this.#ports = new Set([...slotsOf(disks.filter(takesPort)), ...slotsOf(running.nics), ...slotsOf(running.sharedFolders), ...slotsOf(running.pciDevices), ...slotsOf(running.vsock === null ? [] : [running.vsock])])
   }
@@ -64,7 +64,11 @@ export class Places {
   forUsb(): { slot: number } | string {
     if (!hasUsbController(this.running)) return 'The machine has had no USB controller since its start; it gets one at the next.'
     if (this.running.usbController !== 'xhci') return 'Only the USB 3 controller takes devices while the machine runs.'
-    return free(this.#usbSlots, usbSlots) ?? `All ${String(usbSlots)} USB ports for what is plugged in are taken; it is there at the next start.`
+    const ports = freeUsbPorts(this.running, this.#usbPorts)
+    const slot = Array.from({ length: usbSlots }, (_, index) => index).find((index) => ports.includes(usbPortOfSlot(index)))
+    if (slot === undefined) return 'All USB ports for what is plugged in are taken; it is there at the next start.'
+    this.#usbPorts.add(usbPortOfSlot(slot))
+    return { slot }
   }
 
   #port(): { slot: number } | string {

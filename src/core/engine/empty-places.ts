@@ -7,7 +7,7 @@ export const usbPortCount = 8
 export const tabletId = 'sys-tablet'
 export const soundId = 'sys-sound'
 
-type UsbSide = Pick<MachineDefinition, 'pointer' | 'display' | 'disks' | 'cdroms' | 'sound' | 'usbDevices' | 'emptyPlaces'>
+type UsbSide = Pick<MachineDefinition, 'pointer' | 'display' | 'disks' | 'cdroms' | 'sound' | 'usbDevices' | 'emptyPlaces' | 'tabletPort'>
 
 export function hasTablet({ pointer, display }: Pick<MachineDefinition, 'pointer' | 'display'>): boolean {
   return pointer === 'tablet' && display.model !== 'none'
@@ -58,7 +58,7 @@ export function freeUsbPorts(definition: UsbSide & Pick<MachineDefinition, 'usbC
 
 /** @returns the ports of devices by their ids, and those that devices have left */
 function placesOnUsb(definition: UsbSide): { ports: Map<string, number>; kept: Set<number> } {
-  const { usbDevices, disks, cdroms, sound, emptyPlaces = [] } = definition
+  const { usbDevices, disks, cdroms, sound, emptyPlaces = [], tabletPort } = definition
   const ports = new Map<string, number>()
   const kept = new Set(emptyPlaces.flatMap((place) => (place.kind === 'usb' && place.port > 0 ? [place.port] : [])))
   const taken = new Set(kept)
@@ -66,13 +66,14 @@ function placesOnUsb(definition: UsbSide): { ports: Map<string, number>; kept: S
     taken.add(port)
     ports.set(id, port)
   }
-  const giveNext = (id: string): void => {
+  const nextPort = (): number => {
     let port = 1
     while (taken.has(port)) port += 1
-    give(id, port)
+    return port
   }
+  const giveNext = (id: string): void => { give(id, nextPort()) }
   const onBus = disks.filter(({ bus }) => bus === 'usb')
-  if (hasTablet(definition)) giveNext(tabletId)
+  if (hasTablet(definition)) give(tabletId, tabletPort ?? nextPort())
   for (const { id, slot } of usbDevices) if (slot === null) giveNext(id)
   for (const { id, slot } of [...usbDevices, ...onBus]) if (slot !== null) give(id, usbPortOfSlot(slot))
   for (const { id, slot } of onBus) if (slot === null) giveNext(id)
@@ -130,6 +131,22 @@ function leftByDisk(definition: MachineDefinition, disk: Disk): EmptyPlace[] {
   if (slot === null) return [{ kind: 'disk', bus, at: placeInOrder(definition.disks.filter((other) => other.bus !== 'usb'), emptyPlacesOf(definition, 'disk'), id) }]
   const keepsController = bus !== 'virtio-scsi' || hasScsiController(definition) || definition.disks.some((other) => other.id !== id && other.bus === 'virtio-scsi')
   return keepsController ? [] : [{ kind: 'scsiController' }]
+}
+
+/** The definition of what runs after its tablet came. The port is no empty place any more, and the tablet is on that one, whichever it would have in order. */
+export function withTablet(definition: MachineDefinition, port: number): MachineDefinition {
+  const { emptyPlaces, ...rest } = definition
+  return { ...rest, pointer: 'tablet', tabletPort: port, ...(emptyPlaces === undefined ? {} : { emptyPlaces: emptyPlaces.filter((place) => place.kind !== 'usb' || place.port !== port) }) }
+}
+
+export function withoutTablet(definition: MachineDefinition): MachineDefinition {
+  const { tabletPort: _, ...rest } = definition
+  return { ...rest, pointer: 'ps2' }
+}
+
+/** The port that the tablet of a running machine leaves empty when it goes; the controller stays. */
+export function leftByTablet(definition: MachineDefinition): EmptyPlace[] {
+  return hasTablet(definition) ? [{ kind: 'usb', port: usbPorts(definition).get(tabletId) ?? 0 }] : []
 }
 
 function leftOnUsb(definition: MachineDefinition, { id, slot }: { id: string; slot: number | null }): EmptyPlace[] {

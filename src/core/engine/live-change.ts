@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { DeviceId, Disk, DiskLimits, type EmptyPlace, ImageLocation, MachineDefinition, mostVirtioConsoles, Nic, PciDevice, SharedFolder, UsbDevice, Vsock, Watchdog } from '@shared/model'
-import { hasChannels, leftBehind } from './empty-places'
+import { hasChannels, leftBehind, leftByTablet, usbPortCount, withoutTablet, withTablet } from './empty-places'
 
 /** A device of the machine itself that is there or is not, each in a place of its own. The names are those of the definition. */
 export const SystemPart = z.enum(['balloon', 'randomNumbers', 'guestAgent', 'clipboard'])
@@ -23,6 +23,10 @@ export const LiveChange = z.discriminatedUnion('kind', [
   /** A device of the host’s, on the port of the controller that its `slot` names. */
   z.object({ kind: z.literal('plugUsb'), device: UsbDevice }),
   z.object({ kind: z.literal('unplugUsb'), id: DeviceId }),
+  /** The pointer is a tablet, on a port of the controller that nothing is on. */
+  z.object({ kind: z.literal('plugTablet'), port: z.int().min(1).max(usbPortCount) }),
+  /** The pointer is the PS/2 mouse. */
+  z.object({ kind: z.literal('unplugTablet') }),
   /** A folder of the host’s, on the port that its `slot` names. */
   z.object({ kind: z.literal('plugFolder'), folder: SharedFolder }),
   z.object({ kind: z.literal('unplugFolder'), id: DeviceId }),
@@ -80,6 +84,10 @@ export function withLiveChange(definition: MachineDefinition, change: LiveChange
       return { ...definition, nics: definition.nics.map((nic) => (nic.id === change.id ? { ...nic, linkUp: change.up } : nic)) }
     case 'plugUsb':
       return { ...definition, usbDevices: [...definition.usbDevices.filter(({ id }) => id !== change.device.id), change.device] }
+    case 'plugTablet':
+      return withTablet(definition, change.port)
+    case 'unplugTablet':
+      return leaving(withoutTablet(definition), leftByTablet(definition))
     case 'plugFolder':
       return { ...definition, sharedFolders: [...definition.sharedFolders.filter(({ id }) => id !== change.folder.id), change.folder] }
     case 'plugVsock':
@@ -140,4 +148,4 @@ export function isRepeatable(change: LiveChange): boolean {
   return !asked.includes(change.kind)
 }
 
-const asked: readonly LiveChange['kind'][] = ['plugDisk', 'unplugDisk', 'plugNic', 'unplugNic', 'plugUsb', 'unplugUsb', 'plugFolder', 'unplugFolder', 'plugVsock', 'unplugVsock', 'plugPci', 'unplugPci', 'plugSystem', 'unplugSystem', 'plugChannels', 'plugConsole', 'unplugConsole', 'plugProcessor', 'unplugProcessor']
+const asked: readonly LiveChange['kind'][] = ['plugDisk', 'unplugDisk', 'plugNic', 'unplugNic', 'plugUsb', 'unplugUsb', 'plugTablet', 'unplugTablet', 'plugFolder', 'unplugFolder', 'plugVsock', 'unplugVsock', 'plugPci', 'unplugPci', 'plugSystem', 'unplugSystem', 'plugChannels', 'plugConsole', 'unplugConsole', 'plugProcessor', 'unplugProcessor']

@@ -127,6 +127,8 @@ async function takeBack({ context, held }: HardwareWork, change: LiveChange, bef
         return withLiveChange(now, { ...change, targetMiB: before.memory.targetMiB })
       case 'plugSystem':
         return { ...now, [change.part]: before[change.part] }
+      case 'plugTablet':
+        return { ...now, pointer: before.pointer }
       case 'plugConsole':
         return { ...now, virtioConsoles: held.run?.definition.virtioConsoles ?? before.virtioConsoles }
       case 'setWatchdogAction':
@@ -141,6 +143,7 @@ async function takeBack({ context, held }: HardwareWork, change: LiveChange, bef
       case 'unplugNic':
       case 'unplugProcessor':
       case 'unplugUsb':
+      case 'unplugTablet':
       case 'unplugFolder':
       case 'unplugVsock':
       case 'unplugPci':

@@ -19,6 +19,9 @@ export function pathOf(change: LiveChange): string {
       return `usbDevices.${change.device.id}`
     case 'unplugUsb':
       return `usbDevices.${change.id}`
+    case 'plugTablet':
+    case 'unplugTablet':
+      return 'pointer'
     case 'plugFolder':
       return `sharedFolders.${change.folder.id}`
     case 'unplugFolder':

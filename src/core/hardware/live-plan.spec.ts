@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { type AcceleratorName, MachineDefinition, machineSchemaVersion, type MachineHardware } from '@shared/model'
+import { usbPorts } from '../engine/empty-places'
 import { isRepeatable, withLiveChange } from '../engine/live-change'
 import { hardwareOf, presentAndNext, withHardware, withOwnAddresses } from './hardware'
 import { planLive } from './live-plan'
@@ -47,6 +48,42 @@ test('USB devices come and go while the machine runs, as long as it is known whe
   expect(plan(machine({ pointer: 'ps2' }), { usbDevices: [usb('usb0')] }).differences).toMatchObject([{ when: 'nextStart', reason: expect.stringContaining('no USB controller') as string }])
   expect(plan(machine({ usbController: 'uhci' }), { usbDevices: [usb('usb0')] }).changes).toEqual([])
   expect(withLiveChange(running, { kind: 'unplugUsb', id: 'usb1' })).toMatchObject({ usbDevices: [usb('usb0')], emptyPlaces: [{ kind: 'usb', port: 3 }] })
+})
+
+test('the tablet comes and goes on USB 3, into its own port or another that is free, and takes none from what comes with it; else it waits with the reason', () => {
+  const running = machine()
+  const goes = plan(running, { pointer: 'ps2' })
+  expect(goes).toMatchObject({ changes: [{ kind: 'unplugTablet' }], differences: [{ path: 'pointer', when: 'now' }] })
+  const left = goes.changes.reduce(withLiveChange, running)
+  expect(left).toMatchObject({ pointer: 'ps2', emptyPlaces: [{ kind: 'usb', port: 1 }] })
+  const comes = plan(left, { pointer: 'tablet' })
+  expect(comes).toMatchObject({ changes: [{ kind: 'plugTablet', port: 1 }], differences: [{ path: 'pointer', when: 'now' }] })
+  const back = comes.changes.reduce(withLiveChange, left)
+  expect([back, withLiveChange(back, { kind: 'unplugTablet' })]).toEqual([{ ...running, emptyPlaces: [], tabletPort: 1 }, left])
+  expect(hardwareOf(back)).toEqual(hardwareOf(running))
+  // What was to go already is not pulled out twice.
+  expect(plan(running, { pointer: 'ps2', clock: 'localtime' }, { ...running, pointer: 'ps2' }).changes).toEqual([])
+
+  const sticks = (from: number, count: number): MachineHardware['disks'] => Array.from({ length: count }, (_, index) => disk(`disk${String(from + index)}`, { bus: 'usb' }))
+  const others = machine({ pointer: 'ps2', disks: sticks(0, 2) })
+  const second = plan(others, { pointer: 'tablet', disks: sticks(0, 4) })
+  expect(second.changes).toMatchObject([{ disk: { slot: 0 } }, { disk: { slot: 1 } }, { kind: 'plugTablet', port: 3 }])
+  expect(usbPorts(second.changes.reduce(withLiveChange, others))).toEqual(new Map([['sys-tablet', 3], ['disk0', 1], ['disk1', 2], ['disk2', 8], ['disk3', 7]]))
+  // One port stays free, and none is known where there is a hub.
+  expect(plan(machine({ pointer: 'ps2', disks: sticks(0, 6) }), { pointer: 'tablet', disks: sticks(0, 7) }).changes).toMatchObject([{ disk: { slot: 0 } }])
+  const waits = (of: MachineDefinition, pointer: MachineHardware['pointer']): unknown => {
+    const { changes, differences } = plan(of, { pointer })
+    return [changes, differences.map(({ path, when, reason }) => [path, when, reason])]
+  }
+  const waiting = (reason: string): unknown => [[], [['pointer', 'nextStart', expect.stringContaining(reason)]]]
+  expect(waits(machine({ pointer: 'ps2', disks: sticks(0, 8) }), 'tablet')).toEqual(waiting('All USB ports'))
+  expect(waits(machine({ disks: sticks(0, 8) }), 'ps2')).toEqual(waiting('behind it'))
+  expect(waits(machine({ pointer: 'ps2' }), 'tablet')).toEqual(waiting('no USB controller'))
+  expect(waits(machine({ pointer: 'ps2', usbController: 'ehci', disks: sticks(0, 1) }), 'tablet')).toEqual(waiting('Only the USB 3'))
+  expect(waits(machine({ usbController: 'uhci' }), 'ps2')).toEqual(waiting('Only the USB 3'))
+  for (const [now, then] of [['ps2', 'tablet'], ['tablet', 'ps2']] as const) expect(waits(machine({ pointer: now, display: { model: 'none', heads: 1, resolution: null, acceleration3d: false } }), then)).toEqual(waiting('no display'))
+  expect(planSaved({ definition: left, accelerator: 'tcg' }, left, { ...hardwareOf(left), pointer: 'tablet' })).toMatchObject({ changes: [], differences: [{ path: 'pointer', when: 'goesOn' }] })
+  expect(differencesOfPaused(goes, running)).toMatchObject([{ path: 'pointer', when: 'now' }])
 })
 
 test('folders come and go at once, those of the start as well; virtiofs waits for memory that is shared', () => {

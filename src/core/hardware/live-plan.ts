@@ -1,9 +1,11 @@
 import type { AcceleratorName, HardwareDifference, MachineDefinition, MachineHardware } from '@shared/model'
 import type { LiveChange } from '../engine/live-change'
 import { inPresentLayers } from './hardware'
+import { Places } from './places'
 import { planConsoles, withController } from './plan-channels'
 import { planDiscs, planLists } from './plan-lists'
 import { planMemory } from './plan-memory'
+import { planPointer } from './plan-pointer'
 import { planProcessors } from './plan-processors'
 import { planSystem, planWatchdog } from './plan-system'
 import { whenOf } from './plan-times'
@@ -26,12 +28,14 @@ const needsStart = 'QEMU can’t change this while the machine runs.'
  */
 export function planLive(running: MachineDefinition, stored: MachineDefinition, wantedNow: MachineHardware, accelerator: AcceleratorName): LivePlan {
   const wanted = inPresentLayers(wantedNow, running)
-  const { hardware, ...lists } = planLists({ running, stored, wanted, accelerator })
+  const places = new Places(running, wantedNow)
+  const { hardware, ...lists } = planLists({ running, stored, wanted, accelerator, places })
+  const pointer = planPointer(running, stored, wanted, places)
   const memory = planMemory(running, wanted)
   const system = planSystem(running, stored, wanted)
   const consoles = planConsoles(running, wanted)
   const processors = planProcessors(running, wanted, accelerator)
-  const changes = [...lists.changes, ...planDiscs(running.cdroms, wanted.cdroms), ...memory.changes, ...withController(running, [...system.changes, ...consoles.changes]), ...planWatchdog(running, wanted), ...processors.changes]
-  const waits = new Map([lists, memory, system, consoles, processors].flatMap((part) => [...part.waits]))
+  const changes = [...lists.changes, ...pointer.changes, ...planDiscs(running.cdroms, wanted.cdroms), ...memory.changes, ...withController(running, [...system.changes, ...consoles.changes]), ...planWatchdog(running, wanted), ...processors.changes]
+  const waits = new Map([lists, pointer, memory, system, consoles, processors].flatMap((part) => [...part.waits]))
   return { hardware, changes, differences: whenOf(running, stored, hardware, changes, (device) => waits.get(device) ?? needsStart) }
 }

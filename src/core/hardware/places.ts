@@ -11,6 +11,7 @@ const usbSlots = 4
 
 /** Why nothing comes, and nothing goes, on a board without PCI Express. */
 export const takesNothing = 'The machine’s board takes nothing while it runs; that of the type q35 does.'
+const noUsbPort = 'All USB ports for what is plugged in are taken; it is there at the next start.'
 export const staysOnBoard = 'The machine’s board lets nothing go while it runs; it goes at the next start.'
 
 /** Free places for what is plugged in. */
@@ -62,13 +63,28 @@ export class Places {
   }
 
   forUsb(): { slot: number } | string {
-    if (!hasUsbController(this.running)) return 'The machine has had no USB controller since its start; it gets one at the next.'
-    if (this.running.usbController !== 'xhci') return 'Only the USB 3 controller takes devices while the machine runs.'
-    const ports = freeUsbPorts(this.running, this.#usbPorts)
+    const ports = this.#freeUsbPorts()
+    if (typeof ports === 'string') return ports
     const slot = Array.from({ length: usbSlots }, (_, index) => index).find((index) => ports.includes(usbPortOfSlot(index)))
-    if (slot === undefined) return 'All USB ports for what is plugged in are taken; it is there at the next start.'
+    if (slot === undefined) return noUsbPort
     this.#usbPorts.add(usbPortOfSlot(slot))
     return { slot }
+  }
+
+  /** The first port that is free, which is its own where it has just left. After all others, so that it takes none from them. */
+  forTablet(): { port: number } | string {
+    const ports = this.#freeUsbPorts()
+    if (typeof ports === 'string') return ports
+    const [port] = ports
+    if (port === undefined) return noUsbPort
+    this.#usbPorts.add(port)
+    return { port }
+  }
+
+  #freeUsbPorts(): number[] | string {
+    if (!hasUsbController(this.running)) return 'The machine has had no USB controller since its start; it gets one at the next.'
+    if (this.running.usbController !== 'xhci') return 'Only the USB 3 controller takes devices while the machine runs.'
+    return freeUsbPorts(this.running, this.#usbPorts)
   }
 
   #port(): { slot: number } | string {

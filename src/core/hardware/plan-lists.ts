@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { AcceleratorName, Cdrom, Disk, MachineDefinition, MachineHardware, Nic, PciDevice, SharedFolder, UsbDevice } from '@shared/model'
 import type { LiveChange } from '../engine/live-change'
-import { keptSlot, Places } from './places'
+import { keptSlot, type Places } from './places'
 import { type DeviceKind, planDevices, planVsock } from './plan-devices'
 import type { Planned } from './planned'
 import { unplugDiskObstacle, unplugNicObstacle, unplugObstacle, unplugUsbObstacle } from './unplug-obstacles'
@@ -13,16 +13,16 @@ interface Lists {
   stored: MachineDefinition
   wanted: MachineHardware
   accelerator: AcceleratorName
+  places: Places
 }
 
 const noKeyYet = 'The machine was started without the key for encrypted disks; it gets this one at the next start.'
 
 /**
- * Tells what of all lists of devices comes, goes and changes while the machine runs, and makes places for what comes. Everything goes before anything comes.
+ * Tells what of all lists of devices comes, goes and changes while the machine runs, and gives places to what comes. Everything goes before anything comes.
  * @returns the hardware with the places too
  */
-export function planLists({ running, stored, wanted, accelerator }: Lists): Planned & { hardware: MachineHardware } {
-  const places = new Places(running, wanted)
+export function planLists({ running, stored, wanted, accelerator, places }: Lists): Planned & { hardware: MachineHardware } {
   const stays = (): string | null => unplugObstacle(running)
   const disks = planDevices('disks', { running: running.disks, stored: stored.disks, wanted: wanted.disks }, diskKind(running, places))
   const nics = planDevices('nics', { running: running.nics, stored: stored.nics, wanted: wanted.nics }, nicKind(running, places))

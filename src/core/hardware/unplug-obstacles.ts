@@ -3,6 +3,8 @@ import { hasUsbController, usbPorts } from '../engine/empty-places'
 import { boardOf, isExpressNic, takesPort } from '../engine/qemu/argv'
 import { staysOnBoard } from './places'
 
+export const othersBehind = 'Others were plugged in behind it at the start, and would be elsewhere without it: it is taken out at the next start.'
+
 /** Why what is on a port of the board’s own stays in the machine as long as it runs, a sentence; null: it can go. */
 export function unplugObstacle({ machineType }: Pick<MachineDefinition, 'machineType'>): string | null {
   return boardOf(machineType).pcie ? null : staysOnBoard
@@ -29,5 +31,5 @@ export function unplugUsbObstacle(running: MachineDefinition, { id, slot }: { id
   if (!hasUsbController(rest)) return 'The USB controller goes with it: both are taken out at the next start.'
   const last = [...running.usbDevices.filter((device) => device.slot === null).map((device) => device.id), ...running.disks.filter(({ bus }) => bus === 'usb').map((disk) => disk.id)].at(-1)
   const isLast = last === id && !running.cdroms.some(({ bus }) => bus === 'usb') && running.sound?.model !== 'usb-audio'
-  return isLast ? null : 'Others were plugged in behind it at the start, and would be elsewhere without it: it is taken out at the next start.'
+  return isLast ? null : othersBehind
 }

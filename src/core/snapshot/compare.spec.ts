@@ -76,7 +76,7 @@ test('who the machine is makes no difference', () => {
 
 test('every part of a definition is compared, or stays the machine’s own', () => {
   // Places that devices left empty are the run's, and what they stood for is told by the devices.
-  const staysOwn = ['emptyPlaces', 'schemaVersion', 'createdBy', 'id', 'name', 'notes', 'createdAt', 'snapshotParentId', 'template', 'origin', 'snapshotPolicy', 'backupPolicy']
+  const staysOwn = ['emptyPlaces', 'tabletPort', 'schemaVersion', 'createdBy', 'id', 'name', 'notes', 'createdAt', 'snapshotParentId', 'template', 'origin', 'snapshotPolicy', 'backupPolicy']
   const compared = new Set(factsOf(machine).map(({ path }) => path.split('.')[0]))
   expect(Object.keys(MachineDefinition.shape).filter((field) => !staysOwn.includes(field) && !compared.has(field))).toEqual([])
 })

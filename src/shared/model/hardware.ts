@@ -7,7 +7,7 @@ import { DefinitionDifference } from './snapshot'
 /** The part of a definition that says what the machine is made of: what the hardware editor changes, and what goes back with a version. */
 export const MachineHardware = MachineDefinition.omit({
   schemaVersion: true, createdBy: true, id: true, name: true, notes: true, createdAt: true, engine: true, snapshotParentId: true, template: true, origin: true, snapshotPolicy: true, backupPolicy: true,
-  emptyPlaces: true,
+  emptyPlaces: true, tabletPort: true,
 })
 export type MachineHardware = z.infer<typeof MachineHardware>
 

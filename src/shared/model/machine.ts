@@ -202,6 +202,8 @@ export const MachineDefinition = z.object({
   backupPolicy: BackupPolicy.nullable().default(null),
   /** Absent in `machine.json`: see `EmptyPlace`. */
   emptyPlaces: z.array(EmptyPlace).max(64).optional(),
+  /** Absent in `machine.json`, as those are: the port of the USB 3 controller that the tablet came into while the machine ran. One of the start is on the first. */
+  tabletPort: z.int().min(1).max(8).optional(),
 })
 export type MachineDefinition = z.infer<typeof MachineDefinition>
 

@@ -14,6 +14,9 @@ const fullModules = [
 /** Loaded where sound is the point, in this order; the last gives the guest a file to play to. */
 export const soundModules = ['gameport', 'soundcore', 'snd', 'snd_timer', 'snd_pcm', 'snd_seq_device', 'snd_rawmidi', 'snd_ens1370', 'snd_mixer_oss', 'snd_pcm_oss']
 
+/** Loaded where what points is the point, in this order. */
+export const pointerModules = ['hid', 'usbhid', 'hid_generic', 'psmouse']
+
 let guest: Promise<LinuxGuest> | undefined
 
 /** A Linux guest with the kernel for whole computers, which has drivers for nearly everything. Its package is large (70 MB) and fetched at the first call. */
@@ -33,7 +36,7 @@ async function make(): Promise<LinuxGuest> {
   const modules = await access(join(folder, 'lib/modules', release)).then(() => join(folder, 'lib/modules', release), () => join(folder, 'usr/lib/modules', release))
   const initrd = join(dirname(packagesCache), 'initrd', `${release}-full-${String(process.pid)}.cpio.gz`)
   await mkdir(dirname(initrd), { recursive: true })
-  await writeFile(`${initrd}.partial`, buildInitrd(tool, await collectModules(modules, fullModules), await collectModules(modules, soundModules)))
+  await writeFile(`${initrd}.partial`, buildInitrd(tool, await collectModules(modules, fullModules), await collectModules(modules, [...soundModules, ...pointerModules])))
   await rename(`${initrd}.partial`, initrd)
   return { kernel: join(folder, 'boot', `vmlinuz-${release}`), initrd, commandLine: 'console=ttyS0,115200 loglevel=5 mitigations=off panic=-1' }
 }

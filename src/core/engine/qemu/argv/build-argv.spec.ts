@@ -289,6 +289,30 @@ test('what leaves while the machine runs, in whatever order, moves nothing else;
   expect(places(cold).size).toBeLessThan(places(definition).size)
 })
 
+test('a tablet that came while the machine ran has its port, and so have all others; without memory it is the first', () => {
+  const stick = (id: string, slot: number | null = null) => ({ id, image: { kind: 'own' as const, path: `disks/${id}.qcow2` }, format: 'qcow2' as const, bus: 'usb' as const, slot })
+  const start = argvInput({ ...desktop, pointer: 'ps2', disks: [stick('disk0'), stick('disk1'), stick('disk2', 0)], cdroms: [], usbDevices: [{ id: 'usb0', vendorId: '046d', productId: 'c52b' }] }, { qemu: wholeQemu })
+  const onUsb = (definition: MachineDefinition): Record<string, unknown> => Object.fromEntries(devices(buildArgv({ ...start, definition }).argv).filter(({ bus }) => bus === 'sys-usb.0').map(({ id, port }) => [String(id), port]))
+  expect(onUsb(start.definition)).toEqual({ usb0: undefined, disk0: undefined, disk1: undefined, disk2: '8' })
+  const there = { usb0: '1', disk0: '2', disk1: '3', disk2: '8' }
+  let definition = withLiveChange(start.definition, { kind: 'plugTablet', port: 4 })
+  expect(onUsb(definition)).toEqual({ ...there, 'sys-tablet': '4' })
+  expectGolden('tablet-plugged', { ...start, definition })
+  // Into one that another device has left, and out again.
+  definition = withLiveChange(withLiveChange(definition, { kind: 'unplugTablet' }), { kind: 'unplugDisk', id: 'disk0' })
+  expect(definition.emptyPlaces).toEqual([{ kind: 'usb', port: 4 }, { kind: 'usb', port: 2 }])
+  const { disk0: _, ...rest } = there
+  for (const port of [2, 4, 1]) {
+    const gone = port === 1 ? withLiveChange(definition, { kind: 'unplugUsb', id: 'usb0' }) : definition
+    const plugged = withLiveChange(gone, { kind: 'plugTablet', port })
+    const { usb0, ...others } = rest
+    expect(onUsb(plugged)).toEqual({ ...(port === 1 ? others : { usb0, ...others }), 'sys-tablet': String(port) })
+    expect(onUsb(withLiveChange(plugged, { kind: 'unplugTablet' }))).toEqual(onUsb(gone))
+  }
+  const { emptyPlaces: __, tabletPort: ___, ...cold } = withLiveChange(definition, { kind: 'plugTablet', port: 2 })
+  expect(onUsb(cold)).toEqual({ 'sys-tablet': undefined, usb0: undefined, disk1: undefined, disk2: '8' })
+})
+
 test('a board with spare ports has file systems for the folders that come; each is a link to none until then', () => {
   const shares = (more: object, changes: Parameters<typeof argvInput>[1] = {}): string[] => buildArgv(argvInput({ ...desktop, ...more }, { qemu: wholeQemu, ...changes })).argv.filter((text) => text.startsWith('local,'))
   expect(shares({})).toEqual(['off', 'on'].map((readOnly) => `local,id=sys-share${readOnly === 'on' ? '-readonly' : ''},path=/run/user/1000/ringside/6f9619ff/share,security_model=mapped-xattr,multidevs=remap,readonly=${readOnly}`))

@@ -6,7 +6,7 @@ import type { ArgumentList } from './argument-list'
 import type { ArgvInput } from './input'
 import { option, options } from './options'
 import type { PciBus } from './pci'
-import { usbId, usbPlaces, usbSlotPlace } from './usb-places'
+import { usbId, type UsbPlaces, usbPlaces, usbSlotPlace } from './usb-places'
 
 export const balloonId = 'sys-balloon'
 export const randomNumbersId = 'sys-rng-port'
@@ -17,10 +17,15 @@ export function addUsb(list: ArgumentList, pci: PciBus, definition: MachineDefin
   if (!hasUsbController(definition)) return
   addUsbController(list, pci, definition.usbController)
   const place = usbPlaces(definition)
-  if (hasTablet(definition)) list.device({ driver: 'usb-tablet', id: tabletId, ...place({ id: tabletId }) })
+  if (hasTablet(definition)) list.device(tabletDevice(place({ id: tabletId })))
   for (const device of definition.usbDevices) if (device.slot === null) list.device(usbHostDevice(device, place(device)))
   // Those have a port of their own, from behind, and take none from the others.
   for (const device of definition.usbDevices) if (device.slot !== null) list.device(usbHostDevice(device, place(device)))
+}
+
+/** As `-device` and `device_add` take it. */
+export function tabletDevice(place: ReturnType<UsbPlaces>): JsonObject & { driver: string; id: string } {
+  return { driver: 'usb-tablet', id: tabletId, ...place }
 }
 
 /** A device of the host. By its numbers and the port that it is in, not by its address there, QEMU takes it whenever it is plugged in: it looks every two seconds, and absence is no fault [hw/usb/host-libusb.c]. */

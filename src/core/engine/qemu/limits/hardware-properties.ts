@@ -147,7 +147,8 @@ function nicProperties(surroundings: HardwareSurroundings): HardwareProperty[] {
   ]
 }
 
-function screenProperties({ display }: MachineDefinition, surroundings: HardwareSurroundings): HardwareProperty[] {
+function screenProperties(definition: MachineDefinition, surroundings: HardwareSurroundings): HardwareProperty[] {
+  const { display } = definition
   const several = display.model === 'virtio-vga' || display.model === 'qxl-vga'
   const none = display.model === 'none' ? 'The machine has no display.' : null
   return [
@@ -156,9 +157,15 @@ function screenProperties({ display }: MachineDefinition, surroundings: Hardware
     property('display.resolution.width', 'Width', 'xres', 'The resolution that the guest is offered first.', 'number', { minimum: 320, maximum: 7680, unit: 'pixels', obstacle: none }),
     property('display.resolution.height', 'Height', 'yres', 'The resolution that the guest is offered first.', 'number', { minimum: 200, maximum: 4320, unit: 'pixels', obstacle: none }),
     property('display.acceleration3d', '3D acceleration', 'virtio-vga-gl, egl-headless', 'This computer’s graphics processor draws for the guest. Memory can’t be saved meanwhile, so snapshots are of the disks only.', 'switch', { obstacle: drawingObstacle(display, surroundings) }),
-    property('pointer', 'Pointer', 'usb-tablet', 'How the guest learns of the mouse.', 'choice', { choices: choicesOf(pointers, surroundings) }),
+    property('pointer', 'Pointer', 'usb-tablet', 'How the guest learns of the mouse.', 'choice', { live: pointerLive(definition), choices: choicesOf(pointers, surroundings) }),
     property('sound.model', 'Sound card', '-device, -audiodev', 'Which sound card the guest sees. It is heard on the computer that the machine runs on, through PipeWire, PulseAudio or ALSA, Core Audio, or DirectSound; not in a browser elsewhere.', 'choice', { choices: choicesOf(soundModels, surroundings) }),
   ]
+}
+
+/** The tablet comes and goes on USB 3. What was started without any controller gets one only at the next start, which the plan of a change says. */
+function pointerLive({ usbController, display }: MachineDefinition): HardwareProperty['live'] {
+  if (display.model === 'none') return { possible: false, reason: 'The machine has no display, and so no pointer.' }
+  return usbController === 'xhci' ? live : { possible: false, reason: 'The tablet comes and goes while the machine runs on the USB 3 controller only.' }
 }
 
 /** Why nobody draws for the guest; null: somebody can. */

@@ -212,10 +212,11 @@ test('processors say why they wait for a start, and what is live says so', () =>
   expect(properties().get('processors.plugged')?.obstacle).toContain('at most first')
   expect([...properties().values()].filter(({ live }) => live.possible).map(({ path }) => path)).toEqual([
     'processors.limitPercent', 'processors.priority', 'memory.targetMiB', 'balloon',
-    ...['bytesPerSecond', 'bytesReadPerSecond', 'bytesWrittenPerSecond', 'requestsPerSecond', 'readsPerSecond', 'writesPerSecond'].map((name) => `disks.*.limits.${name}`), 'cdroms.*.image', 'nics.*.linkUp', 'virtioConsoles', 'randomNumbers', 'guestAgent', 'clipboard',
+    ...['bytesPerSecond', 'bytesReadPerSecond', 'bytesWrittenPerSecond', 'requestsPerSecond', 'readsPerSecond', 'writesPerSecond'].map((name) => `disks.*.limits.${name}`), 'cdroms.*.image', 'nics.*.linkUp', 'pointer', 'virtioConsoles', 'randomNumbers', 'guestAgent', 'clipboard',
   ])
   const dark = MachineDefinition.parse({ ...desktop, display: { model: 'none' } })
   expect(properties(wholeSurroundings, dark).get('clipboard')?.live).toEqual({ possible: false, reason: expect.stringContaining('display') as string })
+  for (const [more, reason] of [[{ usbController: 'ehci' }, 'USB 3'], [{ display: { model: 'none' } }, 'no display']] as const) expect(properties(wholeSurroundings, MachineDefinition.parse({ ...desktop, ...more })).get('pointer')?.live).toEqual({ possible: false, reason: expect.stringContaining(reason) as string })
   const old = MachineDefinition.parse({ ...desktop, machineType: 'pc-i440fx-7.2', guestAgent: false, clipboard: false })
   expect(['virtioConsoles', 'guestAgent', 'clipboard'].map((path) => properties(wholeSurroundings, old).get(path)?.live.possible)).toEqual([false, false, false])
   for (const { path, live } of properties().values()) if (!live.possible) expect([path, live.reason === null]).toEqual([path, false])

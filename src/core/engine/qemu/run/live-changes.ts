@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { RingsideError } from '@shared/errors'
-import type { Disk, ImageLocation, MachineDefinition, UsbDevice } from '@shared/model'
+import type { Disk, ImageLocation, MachineDefinition } from '@shared/model'
+import { tabletId } from '../../empty-places'
 import { type LiveChange, withLiveChange } from '../../live-change'
-import { keyOfNode, pluggedDiskDevice, pluggedMemoryId, queueService, type BlockNode, takesPort, usbHostDevice, vsockId } from '../argv'
+import { keyOfNode, pluggedDiskDevice, pluggedMemoryId, queueService, type BlockNode, takesPort, vsockId } from '../argv'
 import { ArgumentList } from '../argv/argument-list'
 import { addDiskNodes, cdromNodes } from '../argv/block-nodes'
 import { driveNode } from '../argv/node-names'
@@ -18,6 +19,7 @@ import { plugFolder, removeFolderParts } from './live-folders'
 import { plugPci, plugVsock, vsockLabel } from './live-host-devices'
 import { plugNic } from './live-nics'
 import { idOfPart, partWithId, plugChannels, plugSystem, recoverSystem, removeSystemParts, setWatchdogAction, unplugSystem } from './live-system-devices'
+import { plugTablet, plugUsb, recoverTablet, unplugTablet, unplugUsb } from './live-usb'
 import { lastProcessor, plugProcessor, pluggedProcessors } from './processors'
 import { imagePath } from './run-files'
 
@@ -49,9 +51,13 @@ export async function makeLiveChange(machine: LiveMachine, change: LiveChange): 
       requireDevice(machine.definition.nics, change.id)
       return setLink(machine.qmp, change.id, change.up)
     case 'plugUsb':
-      return plugUsb(machine, change.device)
+      return plugUsb(machine.qmp, change.device)
     case 'unplugUsb':
       return unplugUsb(machine.qmp, change.id)
+    case 'plugTablet':
+      return plugTablet(machine.qmp, change.port)
+    case 'unplugTablet':
+      return unplugTablet(machine.qmp)
     case 'plugFolder':
       return plugFolder(machine, change.folder)
     case 'plugVsock':
@@ -141,19 +147,6 @@ async function ensureIothread(qmp: QmpClient, id: string): Promise<void> {
   })
 }
 
-/** Whether the device is plugged in on the host is no matter: QEMU takes it when it is. */
-async function plugUsb({ qmp }: LiveMachine, device: UsbDevice): Promise<void> {
-  await requireNoDevice(qmp, device.id)
-  await qmp.execute('device_add', usbHostDevice(device)).catch((error: unknown) => { throw explained(error, `The USB device “${device.id}” can’t be plugged in`) })
-}
-
-/** A USB device is pulled out, and nobody is asked: QEMU sends no event for it. */
-async function unplugUsb(qmp: QmpClient, id: string): Promise<void> {
-  if (!(await hasDevice(qmp, id))) return
-  await qmp.execute('device_del', { id }).catch((error: unknown) => { throw explained(error, `“${id}” can’t be taken out`) })
-  if (await hasDevice(qmp, id)) throw new RingsideError('GUEST_FAILED', `QEMU has not let go of “${id}” yet; it is gone at the next start at the latest.`)
-}
-
 /** The guest takes it, or gives it back, as it can. */
 async function plugMemory(qmp: QmpClient, pluggedMiB: number): Promise<void> {
   await qmp.execute('qom-set', { path: `/machine/peripheral/${pluggedMemoryId}`, property: 'requested-size', value: pluggedMiB * 2 ** 20 }).catch((error: unknown) => {
@@ -203,6 +196,8 @@ export function leavingBy(change: LiveChange): string | null {
       return vsockId
     case 'unplugSystem':
       return idOfPart(change.part)
+    case 'unplugTablet':
+      return tabletId
     case 'unplugProcessor':
       return 'processor'
     default:
@@ -280,7 +275,7 @@ async function driveOf(qmp: QmpClient, id: string): Promise<{ inserted?: { file:
 }
 
 /**
- * What QEMU has of a definition's disks and cards: asked by whoever takes a machine over, since the one before may have been cut off between a change and its record. What is open
+ * What QEMU has of a definition's devices: asked by whoever takes a machine over, since the one before may have been cut off between a change and its record. What is open
  * and belongs to none of them is closed; limits, links and discs are made as the definition says.
  * `definition` has everything that may be there.
  */
@@ -290,7 +285,7 @@ export async function recoverHardware({ qmp, plan, definition, ...machine }: Liv
   const gone = (devices: readonly { id: string }[], kind: 'unplugDisk' | 'unplugNic' | 'unplugUsb' | 'unplugFolder' | 'unplugPci'): LiveChange[] => devices.flatMap(({ id }) => (ids.has(id) ? [] : [{ kind, id }]))
   const virtioConsoles = await recoverConsoles(qmp, definition, ids)
   const vsock: LiveChange[] = definition.vsock === null || ids.has(vsockId) ? [] : [{ kind: 'unplugVsock' }]
-  const there = [...vsock, ...gone(definition.disks, 'unplugDisk'), ...gone(definition.nics, 'unplugNic'), ...gone(definition.usbDevices, 'unplugUsb'), ...gone(definition.sharedFolders, 'unplugFolder'), ...gone(definition.pciDevices, 'unplugPci')].reduce(withLiveChange, await recoverSystem({ qmp, definition: { ...definition, virtioConsoles }, tell }, ids))
+  const there = [...vsock, ...gone(definition.disks, 'unplugDisk'), ...gone(definition.nics, 'unplugNic'), ...gone(definition.usbDevices, 'unplugUsb'), ...gone(definition.sharedFolders, 'unplugFolder'), ...gone(definition.pciDevices, 'unplugPci')].reduce(withLiveChange, await recoverSystem({ qmp, definition: { ...(await recoverTablet(qmp, definition, ids)), virtioConsoles }, tell }, ids))
   for (const { id } of definition.disks) if (!ids.has(id)) await removeDiskNodes({ qmp, definition }, id)
   for (const { id } of definition.sharedFolders) if (!ids.has(id)) await removeFolderParts({ qmp, folders: machine.folders }, id)
   there.processors = { ...there.processors, plugged: await pluggedProcessors(qmp, there) }

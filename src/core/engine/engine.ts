@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { ProcessFailure } from '@shared/errors'
 import type { AcceleratorName, Disk, GuestCommand, GuestCommandResult, GuestInfo, MachineDefinition, MemoryMethod, MetricsSample, QemuReport } from '@shared/model'
-import type { LiveChange } from './live-change'
+import type { Departure, LiveChange } from './live-change'
 
 /** Absolute paths that one machine's run needs. Built by the path module of the library and runtime folders, nowhere else. */
 export interface MachinePaths {
@@ -67,7 +67,7 @@ export type EngineEvent =
   /** The process is gone. `clean`: the guest shut down or QEMU was asked to quit. */
   | { type: 'ended'; clean: boolean; reason: string; failure: ProcessFailure | null }
   /** The guest has let go of a device that it was asked for earlier, or of its own will. */
-  | { type: 'unplugged'; change: Extract<LiveChange, { kind: 'unplugDisk' | 'unplugNic' | 'unplugFolder' | 'unplugVsock' | 'unplugPci' | 'unplugSystem' | 'unplugProcessor' }> }
+  | { type: 'unplugged'; change: Departure }
   | { type: 'note'; message: string }
 
 export interface EngineLifecycle {

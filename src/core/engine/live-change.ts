@@ -11,14 +11,26 @@ export function isChannel(part: SystemPart): boolean {
   return part === 'guestAgent' || part === 'clipboard'
 }
 
+/** A device goes, and the guest lets go of it: when it is asked for it, later, or of its own will. */
+export const Departure = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('unplugDisk'), id: DeviceId }),
+  z.object({ kind: z.literal('unplugNic'), id: DeviceId }),
+  z.object({ kind: z.literal('unplugFolder'), id: DeviceId }),
+  z.object({ kind: z.literal('unplugVsock') }),
+  z.object({ kind: z.literal('unplugPci'), id: DeviceId }),
+  z.object({ kind: z.literal('unplugSystem'), part: SystemPart }),
+  /** The last one that was put in, so that as many as that stay. */
+  z.object({ kind: z.literal('unplugProcessor'), plugged: z.int().min(0) }),
+])
+export type Departure = z.infer<typeof Departure>
+
 /** A change of a machine that runs. Plain data, so that it crosses the process boundary. */
 export const LiveChange = z.discriminatedUnion('kind', [
+  Departure,
   /** A new disk, in the place that its `slot` names. */
   z.object({ kind: z.literal('plugDisk'), disk: Disk }),
-  z.object({ kind: z.literal('unplugDisk'), id: DeviceId }),
   z.object({ kind: z.literal('limitDisk'), id: DeviceId, limits: DiskLimits.nullable() }),
   z.object({ kind: z.literal('plugNic'), nic: Nic }),
-  z.object({ kind: z.literal('unplugNic'), id: DeviceId }),
   z.object({ kind: z.literal('setLink'), id: DeviceId, up: z.boolean() }),
   /** A device of the host’s, on the port of the controller that its `slot` names. */
   z.object({ kind: z.literal('plugUsb'), device: UsbDevice }),
@@ -29,13 +41,10 @@ export const LiveChange = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('unplugTablet') }),
   /** A folder of the host’s, on the port that its `slot` names. */
   z.object({ kind: z.literal('plugFolder'), folder: SharedFolder }),
-  z.object({ kind: z.literal('unplugFolder'), id: DeviceId }),
   /** Sockets between guest and host, on the port that their `slot` names. A guest has one device of them at most. */
   z.object({ kind: z.literal('plugVsock'), vsock: Vsock }),
-  z.object({ kind: z.literal('unplugVsock') }),
   /** A device of the host’s PCI buses, on the port that its `slot` names. */
   z.object({ kind: z.literal('plugPci'), device: PciDevice }),
-  z.object({ kind: z.literal('unplugPci'), id: DeviceId }),
   /** Another disc in a CD drive; null: none. `force`: also where the guest keeps the drive locked. */
   z.object({ kind: z.literal('changeMedium'), id: DeviceId, image: ImageLocation.nullable(), force: z.boolean().optional() }),
   /** What the guest is given of the memory that can be plugged in, MiB; it takes and gives back in its own time. */
@@ -43,7 +52,6 @@ export const LiveChange = z.discriminatedUnion('kind', [
   /** What the balloon is to leave the guest of its memory at start, MiB; null: all of it. */
   z.object({ kind: z.literal('setMemoryTarget'), targetMiB: z.int().min(1).nullable() }),
   z.object({ kind: z.literal('plugSystem'), part: SystemPart }),
-  z.object({ kind: z.literal('unplugSystem'), part: SystemPart }),
   /** The controller that channels and consoles over VirtIO are on. It stays, whatever is on it. */
   z.object({ kind: z.literal('plugChannels') }),
   /** One console over VirtIO more, so that there are as many as that. */
@@ -53,8 +61,6 @@ export const LiveChange = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('setWatchdogAction'), action: Watchdog.shape.action.unwrap() }),
   /** One processor more, so that as many as that are put in. */
   z.object({ kind: z.literal('plugProcessor'), plugged: z.int().min(1) }),
-  /** The last one that was put in, so that as many as that stay. */
-  z.object({ kind: z.literal('unplugProcessor'), plugged: z.int().min(0) }),
   /** Of the host's processor time, percent of one processor; null: no limit. */
   z.object({ kind: z.literal('limitProcessorTime'), percent: z.int().min(1).nullable() }),
   z.object({ kind: z.literal('prioritise'), priority: MachineDefinition.shape.processors.shape.priority }),

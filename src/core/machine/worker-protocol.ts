@@ -5,7 +5,7 @@ import { AcceleratorName, Disk, DiskFormat, GuestCommand, GuestCommandResult, Gu
 import { savedRamPath } from '../library/paths'
 import { StoredDefinition } from '../config/formats'
 import type { EngineEvent } from '../engine/engine'
-import { LiveChange, SystemPart } from '../engine/live-change'
+import { Departure, LiveChange } from '../engine/live-change'
 
 /*
  * What the host and the worker of one machine say to each other. Plain data, parsed by its schema on the side that receives it.
@@ -43,7 +43,7 @@ const EngineEventSchema: z.ZodType<EngineEvent> = z.discriminatedUnion('type', [
   z.object({ type: z.literal('reset') }),
   z.object({ type: z.literal('shuttingDown'), by: z.enum(['guest', 'host']) }),
   z.object({ type: z.literal('ended'), clean: z.boolean(), reason: z.string(), failure: ProcessFailure.nullable() }),
-  z.object({ type: z.literal('unplugged'), change: z.discriminatedUnion('kind', [z.object({ kind: z.literal('unplugDisk'), id: z.string() }), z.object({ kind: z.literal('unplugNic'), id: z.string() }), z.object({ kind: z.literal('unplugFolder'), id: z.string() }), z.object({ kind: z.literal('unplugVsock') }), z.object({ kind: z.literal('unplugPci'), id: z.string() }), z.object({ kind: z.literal('unplugSystem'), part: SystemPart }), z.object({ kind: z.literal('unplugProcessor'), plugged: z.number() })]) }),
+  z.object({ type: z.literal('unplugged'), change: Departure }),
   z.object({ type: z.literal('note'), message: z.string() }),
 ])
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { RingsideError } from '@shared/errors'
 import type { Disk, ImageLocation, MachineDefinition } from '@shared/model'
 import { tabletId } from '../../empty-places'
-import { type LiveChange, withLiveChange } from '../../live-change'
+import { type Departure, type LiveChange, withLiveChange } from '../../live-change'
 import { keyOfNode, pluggedDiskDevice, pluggedMemoryId, queueService, type BlockNode, takesPort, vsockId } from '../argv'
 import { ArgumentList } from '../argv/argument-list'
 import { addDiskNodes, cdromNodes } from '../argv/block-nodes'
@@ -26,8 +26,8 @@ import { imagePath } from './run-files'
 /** How long a guest may take to unlock a CD drive after its button was pressed. */
 const trayPatienceMs = 5000
 
-/** A device goes, and the guest is asked to let go of it. */
-type Departure = Extract<LiveChange, { kind: 'unplugDisk' | 'unplugNic' | 'unplugFolder' | 'unplugVsock' | 'unplugPci' | 'unplugSystem' }>
+/** Processors have no ids, and go by how many there are. */
+type DepartedDevice = Exclude<Departure, { kind: 'unplugProcessor' }>
 
 /** Makes one change. See `EngineHardware`. */
 export async function makeLiveChange(machine: LiveMachine, change: LiveChange): Promise<void> {
@@ -167,7 +167,7 @@ async function unplugProcessor(machine: LiveMachine, plugged: number): Promise<v
 }
 
 /** What a device that the guest has let go of leaves in QEMU and beside it. */
-export async function removeParts(machine: Pick<LiveMachine, 'qmp' | 'definition' | 'folders'>, change: Departure): Promise<void> {
+export async function removeParts(machine: Pick<LiveMachine, 'qmp' | 'definition' | 'folders'>, change: DepartedDevice): Promise<void> {
   switch (change.kind) {
     case 'unplugDisk':
       return removeDiskNodes(machine, change.id)
@@ -206,7 +206,7 @@ export function leavingBy(change: LiveChange): string | null {
 }
 
 /** The change by which a device is gone that the guest let go of; null: it is none of the machine’s, or nobody waits for a guest to let go of such. */
-export function departureOf(definition: MachineDefinition, id: string): Departure | null {
+export function departureOf(definition: MachineDefinition, id: string): DepartedDevice | null {
   const { disks, nics, sharedFolders, pciDevices, vsock } = definition
   const lists = [['unplugDisk', disks], ['unplugNic', nics], ['unplugFolder', sharedFolders], ['unplugPci', pciDevices]] as const
   const [kind] = lists.find(([, devices]) => devices.some((device) => device.id === id)) ?? []

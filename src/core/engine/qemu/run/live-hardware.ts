@@ -1,6 +1,6 @@
 import type { MachineDefinition } from '@shared/model'
-import type { EngineEvent, LaunchPlan } from '../../engine'
-import { type LiveChange, withLiveChange } from '../../live-change'
+import type { LaunchPlan } from '../../engine'
+import { type Departure, type LiveChange, withLiveChange } from '../../live-change'
 import type { MetricsSampler } from '../metrics/sampler'
 import { groupOf, removeGroup } from '../process/control-groups'
 import type { QmpClient } from '../qmp'
@@ -29,7 +29,7 @@ interface Parts {
   /** Told of what is less than was asked for, a sentence each. */
   tell: (sentence: string) => void
   /** Told of what the guest let go of while nobody waited for it. */
-  gone: (change: Extract<EngineEvent, { type: 'unplugged' }>['change']) => void
+  gone: (change: Departure) => void
 }
 
 /** What a running machine has, and how that changes while it runs. */

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { MachineHardware } from '@shared/model'
 import { aDefinition } from '../../stores/spec-data'
-import { changesOf, isSame, patternOf, rebase, touches, valueAt, wholeParts, withOrder, withPart, withValue } from './hardware-edits'
+import { changesOf, conflictsOf, isSame, patternOf, rebase, touches, valueAt, wholeParts, withOrder, withPart, withValue } from './hardware-edits'
 
 const disk = (id: string): MachineHardware['disks'][number] => ({
   id, image: { kind: 'own', path: `disks/${id}.qcow2` }, format: 'qcow2', bus: 'virtio-blk', readOnly: false, cache: 'auto', discard: true, detectZeroes: 'auto', aio: 'auto', serial: null, limits: null, slot: null, encrypted: false,
@@ -68,4 +68,15 @@ test('a change touches what it is about, what lies in that, and what it lies in'
   expect(touches({ path: 'disks' }, 'disks.disk0.bus')).toBe(false)
   expect(touches({ path: 'memoryMiB' }, 'memory')).toBe(false)
   expect(patternOf('disks.disk0.bus')).toBe('disks.*.bus')
+})
+
+test('what two people changed to different values is a conflict; the same value, other values and the order of devices that only one moved are none', () => {
+  const nic = (id: string, linkUp = true): MachineHardware['nics'][number] => ({ id, model: 'virtio-net', macAddress: `52:54:00:00:00:${id === 'a' ? '0a' : '0b'}`, backend: { type: 'user', forwards: [] } as MachineHardware['nics'][number]['backend'], linkUp, slot: null })
+  const from = { ...MachineHardware.parse(aDefinition(1)), nics: [nic('a'), nic('b')] }
+  expect(conflictsOf(from, { ...from, memoryMiB: 2 }, { ...from, memoryMiB: 3, serialPorts: 3 })).toEqual(['memoryMiB'])
+  expect(conflictsOf(from, { ...from, memoryMiB: 2 }, { ...from, memoryMiB: 2 })).toEqual([])
+  // Taken out here, and changed there; the other way round too.
+  expect(conflictsOf(from, { ...from, nics: [nic('b')] }, { ...from, nics: [nic('a', false), nic('b')] })).toEqual(['nics.a'])
+  expect(conflictsOf(from, { ...from, nics: [nic('a', false), nic('b')] }, { ...from, nics: [nic('b')] })).toEqual(['nics.a.linkUp'])
+  expect(conflictsOf(from, { ...from, nics: [nic('b'), nic('a')] }, { ...from, nics: [nic('a', false), nic('b')] })).toEqual([])
 })

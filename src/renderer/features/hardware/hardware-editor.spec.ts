@@ -362,6 +362,27 @@ test('the value from elsewhere is taken beside the field, and that is undone', a
   expect(find('contested-memoryMiB').textContent).toContain('you have 2 GiB')
 })
 
+test('a device that was taken out here and changed elsewhere is told by its name, and can be kept as it is there', async () => {
+  await opened()
+  await select('nics.net0')
+  await click('remove-device')
+  await changedElsewhere({ nics: [{ ...nic, linkUp: false }] })
+  expect(find('conflict-nics.net0').textContent).toMatch(/Network card.*Keep mine: taken out.*Take theirs: the device as it is there/u)
+  find('conflict-nics.net0').querySelector<HTMLElement>('[data-take-theirs]')?.click()
+  await settle()
+  expect(document.querySelector('[data-testid=conflicts]')).toBeNull()
+  expect(row('nics.net0')?.textContent).toContain('cable pulled out')
+})
+
+test('that a device with edits was taken out elsewhere is told', async () => {
+  await opened()
+  await select('nics.net0')
+  await type('field-nics.net0.macAddress', '52:54:00:12:34:57')
+  await changedElsewhere({ nics: [] })
+  expect(useNotices().notices.value.map(({ title }) => title)).toContain('Network card was taken out elsewhere')
+  expect(document.querySelector('[data-testid=conflicts]')).toBeNull()
+})
+
 test('the same value from elsewhere, and another one elsewhere, are no conflict', async () => {
   await opened()
   await select('memory')

@@ -11,6 +11,7 @@ import { useClient } from '../../transport/client'
 import { toRingsideError } from '../../transport/errors'
 import { confirm } from '../../ui/confirm'
 import { hasGuest, laterAt, waitingInWords } from './change-words'
+import { deviceLabel } from './device-tree'
 import { beginWith, edited, rebased, redone, undone, type EditHistory } from './edit-history'
 import { type Change, changesOf, conflictsOf, isDeviceList, isSame, meets, valueAt, withOrder, withValue } from './hardware-edits'
 import { allFaults, schemaFaults } from './hardware-faults'
@@ -131,10 +132,18 @@ export function useHardwareEditor(machine: () => MachineView, draft: { readonly 
   /** Paths that were edited here and changed elsewhere, of which nobody has said yet which value stays. */
   const contested = shallowRef<readonly string[]>([])
   const conflicts = computed(() => changes.value.filter(({ path }) => contested.value.some((each) => meets(each, path))))
+  /** The device that a path lies in. */
+  const deviceAround = (path: string): string[] => (path.split('.').length > 2 && isDeviceList(path.split('.')[0] ?? '') ? [path.split('.').slice(0, 2).join('.')] : [])
   /** Others have changed the machine under the edits. */
   function standOn(before: MachineHardware, now: MachineHardware): void {
-    contested.value = [...new Set([...conflicts.value.map(({ path }) => path), ...conflictsOf(before, hardware.value, now)])]
+    const met = conflictsOf(before, hardware.value, now)
+    contested.value = [...new Set([...conflicts.value.map(({ path }) => path), ...met])]
     history.value = rebased(history.value, before, now)
+    // Nothing is left that one could choose of.
+    for (const device of new Set(met.flatMap(deviceAround))) {
+      const [list = '', id = ''] = device.split('.')
+      if (isDeviceList(list) && valueAt(now, device) === undefined) notify({ kind: 'info', title: `${deviceLabel(before, list, id)} was taken out elsewhere`, text: 'What you had changed of it is gone with it.' })
+    }
   }
   /** What is being stored: when the machine comes back with it, the edits stand on that. */
   let storing: MachineHardware | null = null

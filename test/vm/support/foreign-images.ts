@@ -2,7 +2,7 @@ import { rm, writeFile } from 'node:fs/promises'
 import { qemuImg } from './storage-host'
 
 /** QEMU measures the processor before it makes a LUKS header, and gives up where the clock stands still meanwhile. */
-const attempts = 10
+const attempts = 30
 
 /** An image that somebody has encrypted elsewhere with a passphrase. @param format `luks`: a container around a raw disk */
 export async function makeForeignImage(path: string, content: Uint8Array, { format, passphrase }: { format: 'qcow2' | 'luks'; passphrase: string }): Promise<void> {

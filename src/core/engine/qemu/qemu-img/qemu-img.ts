@@ -145,8 +145,11 @@ const newKeyId = 'new-key'
 
 /** The number under which qemu-img finds the first key among its descriptors. */
 const inheritedKeys = 3
-/** QEMU measures the processor before it makes a LUKS header, and gives up where the clock stands still meanwhile. */
-const measureAttempts = 5
+/**
+ * QEMU measures the processor before it makes a LUKS header, and gives up where the time that it used stands still meanwhile [crypto/pbkdf.c, qcrypto_pbkdf2_count_iters]. A sixth of
+ * all attempts on an idle computer and a quarter on a busy one were given up (docs/decisions/077); nothing is written by then.
+ */
+const measureAttempts = 30
 
 /**
  * @param program path of qemu-img

@@ -21,12 +21,12 @@ const at = useLibrary()
 const clipboardsPort = channelNamed('com.redhat.spice.0')
 const consoleCount = '$(ls -d /sys/class/virtio-ports/vport* 2>/dev/null | wc -l)'
 
-/** Has the guest write to one of its consoles, and expects that at the port which the host has opened for it. */
+/** Has the guest write to one of its consoles, once it is there (before that the shell would make a file of that name), and expects that at the port which the host has opened for it. */
 async function speaks(open: Pick<OpenLibrary, 'openConsole'>, id: string, { port, guest, text }: { port: number; guest: string; text: string }): Promise<void> {
   const stream = await open.openConsole(id, `serial${port}`)
   using session = new SerialSession(stream)
   const heard = session.waitFor(text)
-  await atShell(open, id, (shell) => shell.until(`echo "${text}" >/dev/${guest} 2>/dev/null`))
+  await atShell(open, id, (shell) => shell.until(`[ -c /dev/${guest} ] && echo "${text}" >/dev/${guest} 2>/dev/null`))
   await heard
   stream.destroy()
 }
@@ -106,7 +106,7 @@ test('VirtIO consoles come and go while the guest runs, each at a port of its ow
   const closed = once(goes.resume(), 'end')
   await change(open, id, { virtioConsoles: 1 })
   await closed
-  const oneLeft = (shell: GuestShell): Promise<void> => shell.until(`[ ${consoleCount} = 1 ] && ! echo x >/dev/hvc1 2>/dev/null`)
+  const oneLeft = (shell: GuestShell): Promise<void> => shell.until(`[ ${consoleCount} = 1 ] && [ -c /dev/hvc1 ] && ! echo x >/dev/hvc1 2>/dev/null`)
   await atShell(open, id, oneLeft)
   await speaks(open, id, { port: 1, guest: 'hvc0', text: 'first alone' })
   const { library } = dataPaths(at.library.data)

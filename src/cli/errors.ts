@@ -1,5 +1,5 @@
 import { ORPCError } from '@orpc/client'
-import { ErrorCode, RingsideError, reviveError } from '@shared/errors'
+import { ErrorCode, messageOf, reviveError, RingsideError } from '@shared/errors'
 import { onOneLine } from './words'
 
 /** Makes a `RingsideError` of whatever a call threw: the contract's errors arrive as those of its library. */
@@ -12,7 +12,7 @@ export function toRingsideError(thrown: unknown): RingsideError {
   if (thrown instanceof Error && /not open|\[AsyncIdQueue\]|closed/iu.test(thrown.message)) {
     return new RingsideError('PROTOCOL', 'The host ended while the command was under way.', { hint: 'Running machines go on; run the command again.' }, { cause: thrown })
   }
-  return new RingsideError('INTERNAL', thrown instanceof Error ? thrown.message : String(thrown), {}, { cause: thrown })
+  return new RingsideError('INTERNAL', messageOf(thrown), {}, { cause: thrown })
 }
 
 /** The error for people: what, where, each fault, what a failed program said last, what to do. */

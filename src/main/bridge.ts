@@ -1,6 +1,7 @@
 import type { IpcMainEvent, IpcMainInvokeEvent, MessagePortMain, WebContents } from 'electron'
 import { z } from 'zod'
 import type { HostServices } from '@core/app/services'
+import { messageOf } from '@shared/errors'
 import { bridgeChannels, type BridgeReply } from '@shared/contract/bridge'
 import type { BridgeActions } from './bridge-actions'
 import type { ElectronApi } from './electron-api'
@@ -66,5 +67,5 @@ export function serveBridge({ ipcMain, page, contents, services, serveContract, 
 
 function wordsOf(error: unknown): string {
   if (error instanceof z.ZodError) return `The page asked for this with a wrong value: ${z.prettifyError(error)}`
-  return error instanceof Error ? error.message : String(error)
+  return messageOf(error)
 }

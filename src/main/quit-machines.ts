@@ -1,4 +1,5 @@
 import type { HostServices, MachineManager } from '@core/app/services'
+import { messageOf } from '@shared/errors'
 import { isLive, type MachineView } from '@shared/model'
 import type { Ask } from './question'
 
@@ -48,7 +49,7 @@ export async function shutDownMachines(machines: MachineManager, live: readonly 
       if (machine?.state === 'paused') await machines.resume(id)
       if (machine?.state === 'running' || machine?.state === 'paused') await machines.shutDown(id)
     } catch (error) {
-      failures.push({ name, why: error instanceof Error ? error.message : String(error) })
+      failures.push({ name, why: messageOf(error) })
       waitedFor = waitedFor.filter((machine) => machine.id !== id)
     }
   }))
@@ -67,7 +68,7 @@ export async function shutDownMachines(machines: MachineManager, live: readonly 
     if (button === 1) {
       await Promise.all(waitedFor.map(async ({ id, definition: { name } }) => {
         if (!isOn(machines, id)) return
-        await machines.powerOff(id).catch((error: unknown) => { failures.push({ name, why: error instanceof Error ? error.message : String(error) }) })
+        await machines.powerOff(id).catch((error: unknown) => { failures.push({ name, why: messageOf(error) }) })
       }))
       return failures
     }

@@ -1,10 +1,10 @@
-import { isRingsideError } from '@shared/errors'
+import { isRingsideError, messageOf } from '@shared/errors'
 import type { ElectronApi } from './electron-api'
 
 /** What went wrong and what to do, for a person. */
 export function inWords(error: unknown): string {
   if (isRingsideError(error)) return [error.message, error.data.hint].filter(Boolean).join('\n\n')
-  return error instanceof Error ? error.message : String(error)
+  return messageOf(error)
 }
 
 export interface StartFailureDependencies {

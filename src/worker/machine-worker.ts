@@ -1,6 +1,6 @@
 import { dirname } from 'node:path'
 import { rename } from 'node:fs/promises'
-import { RingsideError, serialiseError } from '@shared/errors'
+import { messageOf, RingsideError, serialiseError } from '@shared/errors'
 import { consolePortCount } from '@shared/model'
 import type { ConsoleChannel } from '@shared/contract'
 import { syncFolder, writeAtomically } from '@core/config/atomic-write'
@@ -305,7 +305,7 @@ export class MachineWorker {
       else await this.#serialHub(channel.port).attach(viewer)
       viewer.resume()
     } catch (error) {
-      viewer.close(closeCode.failed, error instanceof Error ? error.message : String(error))
+      viewer.close(closeCode.failed, messageOf(error))
     }
   }
 

@@ -1,4 +1,4 @@
-import { RingsideError } from '@shared/errors'
+import { messageOf, RingsideError } from '@shared/errors'
 
 /** The system's name of an error (`ENOENT`), or an empty string. */
 export function errnoOf(thrown: unknown): string {
@@ -72,7 +72,7 @@ export function fileError(thrown: unknown, path: string, done: 'read' | 'written
         options,
       )
     default: {
-      const reason = thrown instanceof Error ? thrown.message : String(thrown)
+      const reason = messageOf(thrown)
       return new RingsideError(
         'FILE_UNREADABLE',
         `This can't be ${done}: ${path} (${reason})`,

@@ -1,6 +1,6 @@
 import { lstat, open, stat } from 'node:fs/promises'
 import { z } from 'zod'
-import { RingsideError } from '@shared/errors'
+import { messageOf, RingsideError } from '@shared/errors'
 import { writeAtomically } from './atomic-write'
 import { fileError } from './file-error'
 
@@ -103,7 +103,7 @@ export function parseVersioned<T>(format: FileFormat<T>, text: string, path: str
       throw damaged(
         format.title,
         path,
-        `it can't be brought from format ${String(at)} to ${String(at + 1)} (${cause instanceof Error ? cause.message : String(cause)})`,
+        `it can't be brought from format ${String(at)} to ${String(at + 1)} (${messageOf(cause)})`,
         cause,
       )
     }

@@ -1,6 +1,6 @@
 import { lstat, mkdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { RingsideError, invalidInput } from '@shared/errors'
+import { invalidInput, messageOf, RingsideError } from '@shared/errors'
 import { type LibraryProblem, MachineDefinition } from '@shared/model'
 import type { Disposer, MachineLibrary, StoredMachine } from '../app/services'
 import { errnoOf, fileError, isDiskFull, makeFolder, syncFolder } from '../config'
@@ -176,7 +176,7 @@ export class FolderLibrary implements MachineLibrary {
       await this.options.trash(folder)
       await assertAbsent(folder)
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause)
+      const reason = messageOf(cause)
       throw new RingsideError(
         'CAPABILITY_MISSING',
         `“${name}” can't be moved to the trash, it is left as it is: ${folder} (${reason})`,
@@ -206,7 +206,7 @@ export class FolderLibrary implements MachineLibrary {
         folder: doomed,
         path: doomed,
         code: 'FILE_UNREADABLE',
-        message: `Some files of a deleted machine could not be removed: ${doomed} (${cause instanceof Error ? cause.message : String(cause)})`,
+        message: `Some files of a deleted machine could not be removed: ${doomed} (${messageOf(cause)})`,
         hint: 'Delete this folder by hand; Ringside tries again when it starts.',
       })
       this.#tell({ type: 'problems' })

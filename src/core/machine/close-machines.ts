@@ -1,3 +1,4 @@
+import { messageOf } from '@shared/errors'
 import type { MachineView } from '@shared/model'
 import type { MachineSlot } from './machine-slot'
 import type { ManagerContext } from './manager-context'
@@ -56,7 +57,7 @@ async function collect(slots: MachineSlot[], settle: (slot: MachineSlot) => Prom
     try {
       await settle(slot)
     } catch (error) {
-      reason = error instanceof Error ? error.message : String(error)
+      reason = messageOf(error)
     }
     if (slot.live) remaining.push({ machine: slot.view(), reason })
   }))

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { isDeepStrictEqual } from 'node:util'
-import { RingsideError, isRingsideError } from '@shared/errors'
+import { isRingsideError, messageOf, RingsideError } from '@shared/errors'
 import type { CrashReport, MachineAction, MachineDefinition, SavedState } from '@shared/model'
 import type { EngineEvent } from '../engine/engine'
 import { withLiveChange } from '../engine/live-change'
@@ -157,7 +157,7 @@ async function recoverNow(context: ManagerContext, slot: MachineSlot, why: strin
     await delay(pause)
     if (!slot.live || slot.link !== null || slot.released) return
     await adopt(context, slot).catch((error: unknown) => {
-      slot.log.write('worker.adoptionFailed', { message: error instanceof Error ? error.message : String(error) })
+      slot.log.write('worker.adoptionFailed', { message: messageOf(error) })
     })
   }
 }

@@ -1,5 +1,5 @@
 import { ORPCError } from '@orpc/client'
-import { ErrorCode, ErrorData, isRingsideError, reviveError, RingsideError } from '@shared/errors'
+import { ErrorCode, ErrorData, isRingsideError, messageOf, reviveError, RingsideError } from '@shared/errors'
 
 /** Makes a `RingsideError` of anything that a call, a subscription or the browser threw. */
 export function toRingsideError(thrown: unknown): RingsideError {
@@ -7,7 +7,7 @@ export function toRingsideError(thrown: unknown): RingsideError {
   if (thrown instanceof ORPCError) return fromContractError(thrown as ORPCError<string, unknown>)
   if (thrown instanceof DOMException && thrown.name === 'AbortError') return new RingsideError('CANCELLED', 'Cancelled.')
   if (thrown instanceof Error && /not open|closed|aborted/iu.test(thrown.message)) return connectionLost(thrown)
-  return new RingsideError('INTERNAL', thrown instanceof Error ? thrown.message : String(thrown), {}, { cause: thrown })
+  return new RingsideError('INTERNAL', messageOf(thrown), {}, { cause: thrown })
 }
 
 /** The error of a call that was under way, or not even begun, when the connection was down. */

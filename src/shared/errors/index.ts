@@ -1,3 +1,3 @@
 export { ErrorCode, ErrorData, ErrorShape, Issue, ProcessFailure } from './error-codes'
-export { RingsideError, invalidInput, isRingsideError, reviveError, serialiseError } from './ringside-error'
+export { RingsideError, invalidInput, isRingsideError, messageOf, reviveError, serialiseError } from './ringside-error'
 export { schemaIssues } from './schema-words'

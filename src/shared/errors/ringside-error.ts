@@ -24,10 +24,15 @@ export function invalidInput(issues: Issue[], summary?: string): RingsideError {
   return new RingsideError(code ?? 'INVALID_INPUT', message, { issues })
 }
 
+/** The words of anything thrown. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown)
+}
+
 /** Turns anything thrown into plain data. A value that is no `RingsideError` becomes `INTERNAL` with its message. */
 export function serialiseError(thrown: unknown): ErrorShape {
   if (thrown instanceof RingsideError) return { code: thrown.code, message: thrown.message, data: thrown.data }
-  return { code: 'INTERNAL', message: thrown instanceof Error ? thrown.message : String(thrown), data: {} }
+  return { code: 'INTERNAL', message: messageOf(thrown), data: {} }
 }
 
 /** Makes a `RingsideError` again of what `serialiseError` made; malformed data becomes `INTERNAL`. */

@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import { messageOf } from '@shared/errors'
 import { GuestAgent } from './guest-agent'
 
 /** For a guest that is busy: an idle one answers in a millisecond. */
@@ -64,7 +65,7 @@ export async function freezeObstacle(open: OpenAgent): Promise<string | null> {
   return withAgent(open, async (agent) => {
     if (await agent.isFrozen(answerMs)) return 'The guest’s file systems are held still already, by somebody else.'
     return null
-  }).catch((error: unknown) => (error instanceof Error ? error.message : String(error)))
+  }).catch((error: unknown) => messageOf(error))
 }
 
 /** Lets the file systems of a guest go on that may be held: since its memory was kept at such a moment, or by a worker that is gone. */

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { open, rm, statfs, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { isRingsideError, RingsideError } from '@shared/errors'
+import { isRingsideError, messageOf, RingsideError } from '@shared/errors'
 import { fileError } from '../../../config'
 import type { AgentLine } from './agent-line'
 import { chunkBytes, GuestFile } from './guest-file'
@@ -206,7 +206,7 @@ async function removeFrom(line: AgentLine, path: string, because: unknown): Prom
   if (isRingsideError(because, 'FILE_NOT_FOUND')) return
   const isGone = await runNaming(line, namingIn(path).remove([path])).then((failed) => failed === null, () => false)
   if (isGone) return
-  const words = because instanceof Error ? because.message : String(because)
+  const words = messageOf(because)
   const code = isRingsideError(because) ? because.code : 'GUEST_FAILED'
   throw new RingsideError(code, words, { ...(isRingsideError(because) ? because.data : {}), hint: `An unfinished file may be left in the guest: ${path}` }, { cause: because })
 }

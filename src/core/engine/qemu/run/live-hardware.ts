@@ -1,3 +1,4 @@
+import { messageOf } from '@shared/errors'
 import type { MachineDefinition } from '@shared/model'
 import type { LaunchPlan } from '../../engine'
 import { type Departure, type LiveChange, withLiveChange } from '../../live-change'
@@ -112,7 +113,7 @@ export class LiveHardware {
     if (wantsClipboard(definition)) {
       const obstacle = clipboardObstacle(qemu)
       if (obstacle !== null) tell(obstacle)
-      else await addClipboardChannel(qmp()).catch((error: unknown) => { tell(`The clipboard is not shared: ${wordsOf(error)}`) })
+      else await addClipboardChannel(qmp()).catch((error: unknown) => { tell(`The clipboard is not shared: ${messageOf(error)}`) })
     }
     await balloon
   }
@@ -129,10 +130,6 @@ export class LiveHardware {
 
   async #useBalloon(): Promise<void> {
     const { sampler, qmp, tell } = this.parts
-    if (this.definition.balloon) await sampler.useBalloon(qmp()).catch((error: unknown) => { tell(`The guest's use of memory is not known: ${wordsOf(error)}`) })
+    if (this.definition.balloon) await sampler.useBalloon(qmp()).catch((error: unknown) => { tell(`The guest's use of memory is not known: ${messageOf(error)}`) })
   }
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

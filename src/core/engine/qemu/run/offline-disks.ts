@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { Duplex } from 'node:stream'
-import { RingsideError } from '@shared/errors'
+import { messageOf, RingsideError } from '@shared/errors'
 import type { DiskFormat } from '@shared/model'
 import type { BackupDiskOrder, TrackedDisk } from '../../engine'
 import { fileNode, type ImageFacts, layeredNode } from '../argv'
@@ -114,7 +114,7 @@ async function openDisk(qmp: QmpClient, { key, facts, format, encrypted, writabl
 }
 
 function explain(error: unknown, { program, argv, words }: { program: string; argv: string[]; words: string }): unknown {
-  const said = error instanceof Error ? error.message : String(error)
+  const said = messageOf(error)
   if (/Failed to get .*lock/u.test(said)) return new RingsideError('DISK_IN_USE', 'Another program has a disk of the machine open.', { hint: 'End it, then try again.' }, { cause: error })
   if (error instanceof RingsideError && error.code !== 'PROTOCOL') return error
   return new RingsideError('QEMU_FAILED', `QEMU could not open the disks of the machine: ${said}`, { process: { command: program, argv, exitCode: null, signal: null, stderrTail: lastLines(words) } }, { cause: error })

@@ -1,6 +1,6 @@
 import { access, rm } from 'node:fs/promises'
 import type { Duplex } from 'node:stream'
-import { RingsideError } from '@shared/errors'
+import { messageOf, RingsideError } from '@shared/errors'
 import type { Disk, MachineDefinition, MetricsSample } from '@shared/model'
 import type { BackupOrder, BackupTaken, DiskCopy, EngineEvent, LaunchPlan, PullRequest, RunningMachine, SavedRun, SnapshotOrder, SnapshotTaken, TrackedDisk } from '../../engine'
 import type { LiveChange } from '../../live-change'
@@ -131,7 +131,7 @@ export class QemuMachine implements RunningMachine {
     // What waited on the monitor that broke is ended below, by what is recorded.
     if (this.#move?.copy.isHeld === true) [this.#move, this.#hold] = [null, null]
     await recoverRun(this.#qmp, { plan, mark: files.runtime.held, openAgent: this.#openAgent, tell: (sentence) => { this.addNote(sentence) } }).catch((error: unknown) => {
-      this.addNote(`What was under way when the connection to the machine broke could not be ended: ${wordsOf(error)}`)
+      this.addNote(`What was under way when the connection to the machine broke could not be ended: ${messageOf(error)}`)
     })
     this.#hardware.nowHas({ ...plan.definition, disks: await withMovedDisks(this.#qmp, plan) })
     await this.#hardware.recover()
@@ -429,7 +429,7 @@ export class QemuMachine implements RunningMachine {
       this.#listen(qmp)
       await this.catchUp()
     } catch (error) {
-      if (qemu.exit === null) this.addNote(`The connection to QEMU broke and can't be made again: ${wordsOf(error)} Powering the machine off ends it.`)
+      if (qemu.exit === null) this.addNote(`The connection to QEMU broke and can't be made again: ${messageOf(error)} Powering the machine off ends it.`)
     }
   }
 
@@ -450,8 +450,4 @@ export class QemuMachine implements RunningMachine {
 function whyPaused(status: RunState): 'asked' | 'io-error' | 'watchdog' | 'other' {
   if (status === 'paused') return 'asked'
   return status === 'io-error' || status === 'watchdog' ? status : 'other'
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

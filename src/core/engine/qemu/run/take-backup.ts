@@ -1,3 +1,4 @@
+import { messageOf } from '@shared/errors'
 import type { BackupOrder, BackupTaken } from '../../engine'
 import { holdFileSystems, type HeldFileSystems, type OpenAgent } from '../agent/file-systems'
 import type { QmpClient } from '../qmp'
@@ -26,7 +27,7 @@ export async function takeBackup(parts: BackupParts, order: BackupOrder, onProgr
   const thaw = async (): Promise<void> => {
     const holding = held
     held = null
-    await holding?.thaw().catch((error: unknown) => { parts.tell(`The guest’s file systems may still be held from a backup: ${wordsOf(error)} If the guest hangs, reset it.`) })
+    await holding?.thaw().catch((error: unknown) => { parts.tell(`The guest’s file systems may still be held from a backup: ${messageOf(error)} If the guest hangs, reset it.`) })
   }
   try {
     await copies.open()
@@ -35,7 +36,7 @@ export async function takeBackup(parts: BackupParts, order: BackupOrder, onProgr
       try {
         held = await freeze(parts, order.freezeMs)
       } catch (error) {
-        notes.push(`The guest’s file systems were not held still, so the backup is as after a power cut: ${wordsOf(error)}`)
+        notes.push(`The guest’s file systems were not held still, so the backup is as after a power cut: ${messageOf(error)}`)
       }
     }
     const quiesced = held !== null
@@ -50,7 +51,7 @@ export async function takeBackup(parts: BackupParts, order: BackupOrder, onProgr
     await copies.finish(onProgress, signal)
     return { takenAt, pauseMs: hold.pauseMs, quiesced, notes }
   } catch (error) {
-    await undo(parts, copies, thaw).catch((reason: unknown) => { parts.tell(`A backup that failed could not be undone wholly: ${wordsOf(reason)}`) })
+    await undo(parts, copies, thaw).catch((reason: unknown) => { parts.tell(`A backup that failed could not be undone wholly: ${messageOf(reason)}`) })
     throw error
   }
 }
@@ -72,8 +73,4 @@ async function undo({ qmp, hold, ...parts }: BackupParts, copies: DiskCopies, th
     parts.released()
     await copies.undo()
   }
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

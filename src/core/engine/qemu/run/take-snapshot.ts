@@ -1,4 +1,4 @@
-import { isRingsideError, RingsideError } from '@shared/errors'
+import { isRingsideError, messageOf, RingsideError } from '@shared/errors'
 import type { MemoryMethod } from '@shared/model'
 import type { LaunchPlan, SnapshotOrder, SnapshotTaken } from '../../engine'
 import { holdFileSystems, type HeldFileSystems, type OpenAgent } from '../agent/file-systems'
@@ -75,7 +75,7 @@ export class SnapshotTaking {
       await hold.end()
       return { method: this.#method, pauseMs: hold.pauseMs, memory: this.#memory, quiesced, notes: this.#notes }
     } catch (error) {
-      await this.#undo().catch((reason: unknown) => { this.parts.tell(`A snapshot that failed could not be undone wholly: ${wordsOf(reason)}`) })
+      await this.#undo().catch((reason: unknown) => { this.parts.tell(`A snapshot that failed could not be undone wholly: ${messageOf(reason)}`) })
       throw error
     }
   }
@@ -117,7 +117,7 @@ export class SnapshotTaking {
       if (hold.hasResumed || qmp.isClosed || this.signal.aborted || isRingsideError(error, 'DISK_FULL')) throw error
       await this.#transfer?.undo()
       this.#method = 'paused'
-      this.#notes.push(`The guest stood still while its memory was written: ${wordsOf(error)}`)
+      this.#notes.push(`The guest stood still while its memory was written: ${messageOf(error)}`)
       this.#transfer = await this.#prepareTransfer()
       return false
     }
@@ -161,7 +161,7 @@ export class SnapshotTaking {
       this.#fileSystems = await holdFileSystems(openAgent, freezeMs)
       return true
     } catch (error) {
-      this.#notes.push(`The guest’s file systems were not held still: ${wordsOf(error)}`)
+      this.#notes.push(`The guest’s file systems were not held still: ${messageOf(error)}`)
       return false
     }
   }
@@ -170,7 +170,7 @@ export class SnapshotTaking {
     const held = this.#fileSystems
     this.#fileSystems = null
     await held?.thaw().catch((error: unknown) => {
-      this.parts.tell(`The guest’s file systems may still be held from a snapshot: ${wordsOf(error)} If the guest hangs, reset it.`)
+      this.parts.tell(`The guest’s file systems may still be held from a snapshot: ${messageOf(error)} If the guest hangs, reset it.`)
     })
   }
 
@@ -193,8 +193,4 @@ export class SnapshotTaking {
   #throwIfCancelled(): void {
     if (this.signal.aborted) throw new RingsideError('CANCELLED', 'Taking the snapshot was cancelled.')
   }
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }

@@ -31,15 +31,18 @@ const failedToLoad = ({ status, assertionResults = [] }) => status === 'failed' 
 export const failedFiles = (report) =>
   (report?.testResults ?? []).filter((file) => file.status === 'failed' && !failedToLoad(file)).flatMap(({ name }) => (name === undefined ? [] : [name]))
 
-/** So much of what a failed test said is repeated at the end of a run. */
+/** So much of what a failed test said is repeated at the end of a run, and of so many. */
 const reasonLength = 600
+const mostTold = 20
 
-/** @param {Report | undefined} report @returns {string[]} a note for each test that failed: its file, its name and the beginning of its reason, without colours */
-export const failedTests = (report) =>
-  (report?.testResults ?? []).flatMap(({ name = 'a test file', assertionResults = [] }) => assertionResults.filter(({ status }) => status === 'failed').map((test) => {
+/** @param {Report | undefined} report @returns {string[]} a note for each test that failed, up to some: its file, its name and the beginning of its reason, without colours */
+export function failedTests(report) {
+  const notes = (report?.testResults ?? []).flatMap(({ name = 'a test file', assertionResults = [] }) => assertionResults.filter(({ status }) => status === 'failed').map((test) => {
     const reason = stripVTControlCharacters(test.failureMessages?.[0] ?? '').trim().slice(0, reasonLength)
     return `Failed: ${relative(process.cwd(), name)}: ${test.fullName ?? 'a test'}${reason === '' ? '' : `\n    ${reason.replaceAll('\n', '\n    ')}`}`
   }))
+  return notes.length <= mostTold ? notes : [...notes.slice(0, mostTold), `${notes.length - mostTold} more failed, see above.`]
+}
 
 /**
  * What a second run of some files by themselves makes of a first one: their results take the place of those they had. What failed outside every test in either run stays.

@@ -20,6 +20,8 @@ test('what a test said is told without colours and not at length', () => {
   expect(failedTests({ testResults: [{ name: 'a.spec.ts', status: 'failed', assertionResults: [failed, { status: 'failed' }, { status: 'passed' }] }] })).toEqual([
     `Failed: a.spec.ts: a part › works\n    ${'x'.repeat(600)}`, 'Failed: a.spec.ts: a test',
   ])
+  const many = failedTests({ testResults: [{ name: 'a.spec.ts', status: 'failed', assertionResults: Array.from({ length: 33 }, () => failed) }] })
+  expect([many.length, many.at(-1)]).toEqual([21, '13 more failed, see above.'])
 })
 
 test('a file that could not be loaded is a failure', () => {

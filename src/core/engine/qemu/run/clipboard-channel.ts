@@ -1,10 +1,11 @@
 import type { MachineDefinition, QemuReport } from '@shared/model'
 import { channelBus, clipboardChannelNumber } from '../argv'
 import { QmpCommandError, type QmpClient } from '../qmp'
-import { removeChardev } from './live-devices'
+import { removeChardev, removePort } from './live-devices'
 
 export const clipboardChardev = 'sys-vdagent'
 export const clipboardPortId = 'sys-vdagent-port'
+export const clipboardLabel = 'the channel of the shared clipboard'
 
 /** Why this QEMU can't share the clipboard, a sentence; null when it can. */
 export function clipboardObstacle(qemu: Pick<QemuReport, 'features' | 'version'>): string | null {
@@ -34,16 +35,8 @@ export async function addClipboardChannel(qmp: QmpClient): Promise<void> {
   }
 }
 
-/** Takes the channel out, and what is left of one. Nothing happens when there is none. */
+/** Takes the channel out, and what is left of one without its port, where somebody was cut off in between: it blocks the memory from being written. Nothing happens when there is none. */
 export async function removeClipboardChannel(qmp: QmpClient): Promise<void> {
-  const deleted = qmp.nextEvent('DEVICE_DELETED', ({ device }) => device === clipboardPortId)
-  deleted.catch(() => undefined)
-  try {
-    await qmp.execute('device_del', { id: clipboardPortId })
-    await deleted
-  } catch (error) {
-    if (!(error instanceof QmpCommandError) || error.qmpClass !== 'DeviceNotFound') throw error
-  }
-  // Without its port too, where somebody was cut off in between: it blocks the memory from being written.
+  await removePort(qmp, clipboardPortId, clipboardLabel)
   await removeChardev(qmp, clipboardChardev)
 }

@@ -6,7 +6,7 @@ import { isChannel, SystemPart, withChannels, withLiveChange } from '../../live-
 import { agentChardev, agentPort, agentPortId, balloonDevice, balloonId, boardOf, channelsDevice, channelsId, randomDevice, randomNumbersId, randomSource, systemPlace } from '../argv'
 import { listenBackend } from '../endpoint'
 import { QmpCommandError, type QmpClient } from '../qmp'
-import { addClipboardChannel, clipboardChardev, clipboardObstacle, clipboardPortId, wantsClipboard } from './clipboard-channel'
+import { addClipboardChannel, clipboardChardev, clipboardLabel, clipboardObstacle, clipboardPortId, wantsClipboard } from './clipboard-channel'
 import { setMemoryTarget } from './first-settings'
 import { explained, hasDevice, type LiveMachine, removeChardev, removePort, requireNoDevice, unplug } from './live-devices'
 
@@ -15,7 +15,7 @@ const parts: Readonly<Record<SystemPart, { id: string; label: string }>> = {
   balloon: { id: balloonId, label: 'the memory balloon' },
   randomNumbers: { id: randomNumbersId, label: 'the device for random numbers' },
   guestAgent: { id: agentPortId, label: 'the channel of the guest agent' },
-  clipboard: { id: clipboardPortId, label: 'the channel of the shared clipboard' },
+  clipboard: { id: clipboardPortId, label: clipboardLabel },
 }
 
 export function idOfPart(part: SystemPart): string {
@@ -107,7 +107,7 @@ export async function setWatchdogAction(qmp: QmpClient, action: Watchdog['action
 export async function recoverSystem({ qmp, definition, tell }: Pick<LiveMachine, 'qmp' | 'definition' | 'tell'>, ids: ReadonlySet<string>): Promise<MachineDefinition> {
   const gone = SystemPart.options.filter((part) => part !== 'clipboard' && !ids.has(parts[part].id))
   if (!wantsClipboard(definition)) {
-    if (ids.has(parts.clipboard.id)) await removePort(qmp, parts.clipboard.id, parts.clipboard.label)
+    if (ids.has(clipboardPortId)) await removePort(qmp, clipboardPortId, clipboardLabel)
     await removeSystemParts(qmp, 'clipboard')
   }
   for (const part of gone) await removeSystemParts(qmp, part)

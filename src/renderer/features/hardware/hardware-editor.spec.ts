@@ -1,104 +1,15 @@
-import App from '@nuxt/ui/components/App.vue'
-import ui from '@nuxt/ui/vue-plugin'
-import { HardwareProperty, MachineHardware, OsCatalog, waitingNote, type HardwareDifference, type HardwarePlan, type MachineView } from '@shared/model'
+import { MachineHardware, OsCatalog, waitingNote, type MachineView } from '@shared/model'
 import { EditorView } from '@codemirror/view'
-import { enableAutoUnmount, flushPromises, mount } from '@vue/test-utils'
-import { createPinia, setActivePinia } from 'pinia'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { computed, defineComponent, h, type Component } from 'vue'
-import { createMemoryHistory, createRouter, RouterView, type Router } from 'vue-router'
+import { expect, test, vi } from 'vitest'
+import { computed } from 'vue'
 import content from '../../../../resources/os-catalog.json'
-import { useConnectionStore } from '../../stores/connection.store'
 import { useHostStore } from '../../stores/host.store'
 import { useMachinesStore } from '../../stores/machines.store'
-import { aJob, aMachine } from '../../stores/spec-data'
-import { replaceClient, type Client } from '../../transport/client'
 import { pendingConfirm } from '../../ui/confirm'
 import { useNotices } from '../../ui/notices'
-import HardwareTab from './HardwareTab.vue'
+import { bar, cd, change, click, difference, discardPending, find, nic, now, opened, plan, press, removeDisk, router, row, select, settle, stopped, type, useHardwarePage } from './hardware-page.fixture'
 
-enableAutoUnmount(afterEach)
-
-const property = (path: string, kind: HardwareProperty['kind'], more: Partial<HardwareProperty> = {}): HardwareProperty =>
-  HardwareProperty.parse({ path, label: path, term: `-${path}`, help: `Help of ${path}`, kind, live: { possible: false, reason: 'Not while it runs.' }, obstacle: null, ...more })
-const properties = [
-  property('memoryMiB', 'number', { unit: 'MiB', minimum: 1, maximum: 4096 }), property('memory.maximumMiB', 'number', { unit: 'MiB' }), property('disks.*.limits.bytesPerSecond', 'number'), property('memory.hugePages', 'switch', { obstacle: 'There are no huge pages here.' }), property('boot.order', 'list'),
-  property('clock', 'choice', { choices: [{ value: 'utc', label: 'Universal time', obstacle: null }, { value: 'localtime', label: 'Local time', obstacle: null }] }), property('cdroms.*.image', 'text'), property('firmware.nvram', 'text', { obstacle: 'It stays where it is.' }), property('nics.*.linkUp', 'switch'), property('nics.*.macAddress', 'text'),
-]
-const cd = { id: 'cd0', image: { kind: 'external' as const, path: '/iso/a.iso' }, bus: 'sata' as const }
-const nic = { id: 'net0', model: 'virtio-net' as const, macAddress: '52:54:00:12:34:56', backend: { type: 'user' as const }, linkUp: true, slot: null }
-const disk: MachineHardware['disks'][number] = {
-  id: 'disk0', image: { kind: 'own', path: 'disks/disk0.qcow2' }, format: 'qcow2', bus: 'virtio-blk', readOnly: false, cache: 'auto', discard: true, detectZeroes: 'auto', aio: 'auto', serial: null, limits: null, slot: null, encrypted: false,
-}
-const stopped = aMachine(1, 'stopped', { cdroms: [cd], nics: [nic], disks: [disk], boot: { order: ['disk0', 'cd0'], menu: false, kernel: null } })
-
-let router: Router
-let restore: () => void
-const plan = vi.fn<(input: { hardware: MachineHardware }) => Promise<HardwarePlan>>()
-const change = vi.fn<(input: { hardware: MachineHardware; basedOn: MachineHardware }) => Promise<{ machine: MachineView; differences: HardwareDifference[] }>>()
-const discardPending = vi.fn<() => Promise<MachineView>>()
-const removeDisk = vi.fn(() => Promise.resolve(aJob(1)))
-const difference = (path: string, when: HardwareDifference['when']): HardwareDifference => ({ path, label: path, then: '1', now: '2', when, reason: when === 'now' ? null : 'Not while it runs.' })
-const now = (): MachineView => useMachinesStore().get(stopped.id) ?? stopped
-
-beforeEach(() => {
-  vi.useFakeTimers()
-  setActivePinia(createPinia())
-  vi.spyOn(useConnectionStore(), 'isOpen', 'get').mockReturnValue(true)
-  plan.mockReset().mockResolvedValue({ differences: [difference('memoryMiB', 'now')], waiting: [], issues: [] })
-  change.mockReset().mockImplementation(({ hardware }) => {
-    const view = now()
-    return Promise.resolve({ machine: view.state === 'stopped' ? { ...view, definition: { ...view.definition, ...hardware } } : { ...view, next: hardware }, differences: [] })
-  })
-  discardPending.mockReset().mockImplementation(() => Promise.resolve({ ...now(), next: null }))
-  removeDisk.mockClear()
-  restore = replaceClient({
-    hardware: { properties: () => Promise.resolve(properties), plan, change, discardPending, removeDisk, history: () => Promise.resolve([]) }, storage: { inspect: () => Promise.reject(new Error('none')) },
-    machine: { commandLine: () => Promise.resolve({ argv: ['/usr/bin/qemu', '-m', '64M'] }) },
-  } as unknown as Client)
-  const tab = { props: ['machineId'], render: () => h(HardwareTab, { machineId: stopped.id }) }
-  router = createRouter({ history: createMemoryHistory(), routes: [{ path: '/machines/:id/:tab', component: tab }, { path: '/', component: { render: () => null } }] })
-})
-afterEach(() => {
-  restore()
-  vi.useRealTimers()
-})
-
-async function settle(): Promise<void> {
-  await vi.advanceTimersByTimeAsync(400)
-  await flushPromises()
-}
-async function opened(machine: MachineView = stopped): Promise<void> {
-  useMachinesStore().put(machine)
-  await router.push(`/machines/${stopped.id}/hardware`)
-  mount(defineComponent({ setup: () => () => h(App as Component, null, { default: () => h(RouterView) }) }), { attachTo: document.body, global: { plugins: [ui, router] } })
-  await settle()
-}
-function find<T extends HTMLElement = HTMLElement>(testid: string): T {
-  const found = document.querySelector<T>(`[data-testid="${testid}"]`)
-  if (!found) throw new Error(`There is no ${testid} in ${document.body.textContent}`)
-  return found
-}
-const row = (id: string): HTMLElement | null => document.querySelector(`[data-id="${id}"]`)
-async function select(id: string): Promise<void> {
-  row(id)?.click()
-  await settle()
-}
-async function type(testid: string, text: string): Promise<void> {
-  const field = find<HTMLInputElement>(testid)
-  field.value = text
-  field.dispatchEvent(new Event('input', { bubbles: true }))
-  await settle()
-}
-async function click(testid: string): Promise<void> {
-  find(testid).click()
-  await settle()
-}
-async function press(key: string, more: KeyboardEventInit = {}, on: Element | null = document.activeElement): Promise<void> {
-  on?.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true, ...more }))
-  await settle()
-}
-const bar = (): string => document.querySelector('[data-testid="change-bar"]')?.textContent.replaceAll(/\s+/gu, ' ').trim() ?? ''
+useHardwarePage()
 
 test('an edit is planned, gathered, undone and applied on what it was made on', async () => {
   await opened()
@@ -310,99 +221,6 @@ test('of a saved machine it is told what comes when it goes on, and what only af
   expect(bar()).toContain('3 changes: 1 at once, 1 when it goes on, 1 after its next shut down')
   await click('review')
   expect(document.querySelector('[role=dialog]')?.textContent).toContain('When it goes on')
-})
-
-test('edits go on while others change the machine', async () => {
-  await opened()
-  await select('memory')
-  await type('field-memoryMiB', '2048')
-  useMachinesStore().put({ ...stopped, definition: { ...stopped.definition, serialPorts: 3 } })
-  await settle()
-  expect([find<HTMLInputElement>('field-memoryMiB').value, row('serial')?.textContent.includes('3 serial ports')]).toEqual(['2048', true])
-  await click('apply')
-  expect(change.mock.lastCall?.[0]).toMatchObject({ hardware: { memoryMiB: 2048, serialPorts: 3 }, basedOn: { memoryMiB: 1024, serialPorts: 3 } })
-})
-
-/** As the host tells of what another window did. */
-async function changedElsewhere(changes: Partial<MachineHardware>): Promise<void> {
-  useMachinesStore().put({ ...now(), definition: { ...now().definition, ...changes } })
-  await settle()
-}
-
-test('a value that was changed elsewhere under an edit is told with both, and nothing is applied before one of them is chosen', async () => {
-  await opened()
-  await select('memory')
-  await type('field-memoryMiB', '2048')
-  await changedElsewhere({ memoryMiB: 3072, serialPorts: 2 })
-  expect(find('contested-memoryMiB').textContent).toMatch(/to 3 GiB; you have 2 GiB/u)
-  expect(find('conflicts').textContent).toMatch(/1 value that you changed was changed elsewhere meanwhile/u)
-  await click('apply')
-  expect(change).not.toHaveBeenCalled()
-  find('conflicts').querySelector<HTMLElement>('[data-keep-mine]')?.click()
-  await settle()
-  expect(document.querySelector('[data-testid=conflicts]')).toBeNull()
-  expect(document.body.textContent).toContain('Was 3 GiB')
-  await click('apply')
-  expect(change.mock.lastCall?.[0]).toMatchObject({ hardware: { memoryMiB: 2048, serialPorts: 2 }, basedOn: { memoryMiB: 3072, serialPorts: 2 } })
-})
-
-test('the value from elsewhere is taken beside the field, and that is undone', async () => {
-  await opened()
-  await select('memory')
-  await type('field-memoryMiB', '2048')
-  await changedElsewhere({ memoryMiB: 3072 })
-  const take = [...find('contested-memoryMiB').querySelectorAll('button')].find(({ textContent }) => textContent.includes('Take theirs'))
-  take?.focus()
-  take?.click()
-  await settle()
-  expect(find<HTMLInputElement>('field-memoryMiB').value).toBe('3072')
-  expect(document.querySelector('[data-testid=conflicts]')).toBeNull()
-  expect(document.activeElement?.closest('[data-property]')?.getAttribute('data-property')).toBe('memoryMiB')
-  await click('undo')
-  expect(find('contested-memoryMiB').textContent).toContain('you have 2 GiB')
-})
-
-test('a device that was taken out here and changed elsewhere is told by its name, and can be kept as it is there', async () => {
-  await opened()
-  await select('nics.net0')
-  await click('remove-device')
-  await changedElsewhere({ nics: [{ ...nic, linkUp: false }] })
-  expect(find('conflict-nics.net0').textContent).toMatch(/Network card.*Keep mine: taken out.*Take theirs: the device as it is there/u)
-  find('conflict-nics.net0').querySelector<HTMLElement>('[data-take-theirs]')?.click()
-  await settle()
-  expect(document.querySelector('[data-testid=conflicts]')).toBeNull()
-  expect(row('nics.net0')?.textContent).toContain('cable pulled out')
-})
-
-test('that a device with edits was taken out elsewhere is told', async () => {
-  await opened()
-  await select('nics.net0')
-  await type('field-nics.net0.macAddress', '52:54:00:12:34:57')
-  await changedElsewhere({ nics: [] })
-  expect(useNotices().notices.value.map(({ title }) => title)).toContain('Network card was taken out elsewhere')
-  expect(document.querySelector('[data-testid=conflicts]')).toBeNull()
-})
-
-test('the same value from elsewhere, and another one elsewhere, are no conflict', async () => {
-  await opened()
-  await select('memory')
-  await type('field-memoryMiB', '2048')
-  await changedElsewhere({ memoryMiB: 2048, serialPorts: 2 })
-  await changedElsewhere({ serialPorts: 3 })
-  expect(document.querySelector('[data-testid=conflicts]')).toBeNull()
-})
-
-test('edits that another window was quicker than stay, and are told as changed elsewhere', async () => {
-  await opened()
-  await select('memory')
-  await type('field-memoryMiB', '2048')
-  change.mockImplementation(async () => {
-    await changedElsewhere({ memoryMiB: 3072 })
-    throw new Error('The hardware was changed by somebody else meanwhile.')
-  })
-  await click('apply')
-  expect(find<HTMLInputElement>('field-memoryMiB').value).toBe('2048')
-  expect(find('contested-memoryMiB').textContent).toMatch(/to 3 GiB; you have 2 GiB/u)
 })
 
 test('a template can be looked at and not changed, with the reason', async () => {
